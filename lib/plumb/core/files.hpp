@@ -1,0 +1,42 @@
+/// Files read and written whole; a write either happens completely or leaves what was there before.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace plumb {
+
+/// The bytes of a file. Throws DataError naming the file and the reason.
+std::string read_file(const std::filesystem::path& file);
+
+/// Writes to a temporary name beside `file`, flushes to the disk, then renames: a reader, a crash or a full disk
+/// never sees half a file. Throws DataError naming the file and the reason; the old content then still stands.
+void write_file_atomically(const std::filesystem::path& file, std::string_view bytes);
+
+/// Makes a folder and its parents. Throws DataError naming the folder and the reason.
+void make_directory(const std::filesystem::path& folder);
+
+/// A text file that grows by lines and can be cut back to an earlier length when a run resumes.
+class AppendFile {
+ public:
+  /// Opens or creates `file` and cuts it to its first `length` bytes.
+  /// Throws DataError when it cannot be opened or is shorter than that.
+  AppendFile(std::filesystem::path file, int64_t length);
+  AppendFile(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
+  ~AppendFile();
+
+  /// Appends text. Throws DataError (disk full, ...).
+  void append(std::string_view text);
+  /// Forces what was appended to the disk.
+  void sync();
+  int64_t length() const { return length_; }
+
+ private:
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+  int64_t length_ = 0;
+};
+
+}  // namespace plumb

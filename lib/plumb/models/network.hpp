@@ -1,0 +1,37 @@
+/// The network f(w, x): a LibTorch module with one forward; and the registry of architectures.
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <vector>
+
+#include "plumb/core/registry.hpp"
+#include "plumb/core/tensor.hpp"
+
+namespace plumb {
+
+/// What a network must map: one example's shape to a number of outputs.
+struct Signature {
+  std::vector<int64_t> input;  // {channels, height, width} or {d}
+  int64_t outputs = 0;         // number of classes
+
+  int64_t input_size() const;  // product of input
+};
+
+/// Any torch::nn module whose forward maps (n, input...) to (n, outputs).
+class Network : public torch::nn::Module {
+ public:
+  virtual Tensor forward(Tensor inputs) = 0;
+};
+
+/// Architectures by name. Making one draws all initial weights from the given generator, on the CPU, in float32.
+/// Throws ConfigError when the signature does not suit the architecture.
+using Models = Registry<std::shared_ptr<Network>(const Signature&, at::Generator&)>;
+Models& models();
+
+/// Number of trainable parameters.
+int64_t parameter_count(const torch::nn::Module& module);
+
+}  // namespace plumb

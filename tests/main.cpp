@@ -1,0 +1,9 @@
+#define CATCH_CONFIG_RUNNER
+#include <ATen/Parallel.h>
+
+#include "support/catch.hpp"
+
+int main(int argc, char** argv) {
+  at::set_num_threads(1);  // results must not depend on the machine's core count
+  return Catch::Session().run(argc, argv);
+}
