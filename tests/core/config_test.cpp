@@ -1,8 +1,9 @@
 // Oracle: the YAML 1.2 specification's meaning of each text, written out by hand.
 #include "plumb/core/config.hpp"
 
-#include "plumb/core/error.hpp"
 #include "support/catch.hpp"
+
+#include "plumb/core/error.hpp"
 
 using plumb::Config;
 using plumb::ConfigError;
@@ -49,7 +50,8 @@ TEST_CASE("ambiguous YAML is refused with its place", "[core][config]") {
 
 TEST_CASE("written YAML reads back to the same values", "[core][config]") {
   const std::string yaml =
-      "name: run\nwidth: 8\ntext: \"true\"\nempty: \"\"\nlist: [1, \"2\", {a: b}]\ngroup:\n  rate: 0.5\n  none: ~\n";
+      "name: run\nwidth: 8\ntext: \"true\"\nempty: \"\"\nlist: [1, \"2\", {a: b}]\ngroup:\n  rate: 0.5\n  "
+      "none: ~\n";
   const Config once = Config::parse(yaml);
   const Config twice = Config::parse(once.to_yaml());
   CHECK(twice.to_yaml() == once.to_yaml());

@@ -1,13 +1,13 @@
 #include "plumb/core/config.hpp"
 
+#include <algorithm>
+#include <sstream>
+
 #include <fmt/format.h>
 #include <yaml-cpp/emitter.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
-
-#include <algorithm>
-#include <sstream>
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
@@ -165,7 +165,8 @@ void emit(YAML::Emitter& out, const Config& value) {
       break;
     case Config::Kind::scalar:
       // A quoted word that looks like a number or a truth value must stay quoted to stay a string.
-      if (value.quoted && (!plain_is_safe(value.text) || std::isalpha(static_cast<unsigned char>(value.text[0])) == 0))
+      if (value.quoted &&
+          (!plain_is_safe(value.text) || std::isalpha(static_cast<unsigned char>(value.text[0])) == 0))
         out << YAML::DoubleQuoted << value.text;
       else
         out << value.text;

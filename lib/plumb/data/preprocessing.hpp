@@ -1,9 +1,10 @@
-/// From stored examples to network inputs: crop, scale, normalize; and the random crops and flips of training.
+/// From stored examples to network inputs: crop, scale, normalize; and the random crops and flips of
+/// training.
 #pragma once
 
-#include <ATen/core/Generator.h>
-
 #include <optional>
+
+#include <ATen/core/Generator.h>
 
 #include "plumb/core/fields.hpp"
 #include "plumb/data/dataset.hpp"
@@ -17,16 +18,18 @@ struct PreprocessingOptions {
   Normalization normalize = Normalization::whiten;
 
   void fields(Fields& f) {
-    f.field("crop", crop, "side of the central square kept of each image, in pixels; none: the whole image", positive);
-    f.field("normalize", normalize,
-            "whiten: each example to mean 0 and variance 1 (Zhang et al. 2017); standardize: each channel by the "
-            "training set's mean and deviation; unit_norm: each example to Euclidean norm 1",
-            {"none", "whiten", "standardize", "unit_norm"});
+    f.field("crop", crop, "side of the central square kept of each image, in pixels; none: the whole image",
+            positive);
+    f.field(
+        "normalize", normalize,
+        "whiten: each example to mean 0 and variance 1 (Zhang et al. 2017); standardize: each channel by the "
+        "training set's mean and deviation; unit_norm: each example to Euclidean norm 1",
+        {"none", "whiten", "standardize", "unit_norm"});
   }
 };
 
-/// Images to [0, 1] in `dtype` and cropped around the centre; vectors to `dtype`. Throws ConfigError when the crop is
-/// larger than the images or vectors are to be cropped.
+/// Images to [0, 1] in `dtype` and cropped around the centre; vectors to `dtype`. Throws ConfigError when the
+/// crop is larger than the images or vectors are to be cropped.
 Tensor to_unit_range(const Tensor& inputs, const PreprocessingOptions& options, at::ScalarType dtype);
 
 /// Normalizes a batch. Fitted on the training inputs once, so that test inputs are treated alike.
@@ -51,14 +54,16 @@ struct AugmentationOptions {
 
   bool any() const { return random_crop || flip; }
   void fields(Fields& f) {
-    f.field("random_crop", random_crop, "train on a random crop of preprocessing.crop pixels, new in each epoch");
+    f.field("random_crop", random_crop,
+            "train on a random crop of preprocessing.crop pixels, new in each epoch");
     f.field("padding", padding, "zero pixels added around an image before a random crop", non_negative);
     f.field("flip", flip, "mirror each training image left to right with probability 1/2");
   }
 };
 
-/// Random crops of side `side` (and flips) of (b, channels, height, width) images, one draw per image, gathered in one
-/// indexed read on the images' device.
-Tensor augment(const Tensor& images, const AugmentationOptions& options, int64_t side, at::Generator& generator);
+/// Random crops of side `side` (and flips) of (b, channels, height, width) images, one draw per image,
+/// gathered in one indexed read on the images' device.
+Tensor augment(const Tensor& images, const AugmentationOptions& options, int64_t side,
+               at::Generator& generator);
 
 }  // namespace plumb

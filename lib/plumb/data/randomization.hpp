@@ -1,4 +1,5 @@
-/// The randomization tests of Zhang et al. (ICLR 2017), section 2: labels or pixels replaced, once, before training.
+/// The randomization tests of Zhang et al. (ICLR 2017), section 2: labels or pixels replaced, once, before
+/// training.
 #pragma once
 
 #include "plumb/core/random.hpp"
@@ -7,10 +8,10 @@
 
 namespace plumb {
 
-/// Training and test examples on their way to the network, after cropping and before normalization, with what was
-/// done to the training labels. The test labels are never touched.
+/// Training and test examples on their way to the network, after cropping and before normalization, with what
+/// was done to the training labels. The test labels are never touched.
 struct Problem {
-  Examples train;       // labels: what the network is trained on
+  Examples train;  // labels: what the network is trained on
   Examples test;
   Tensor clean_labels;  // (n) int64: the training labels before randomization
   Tensor redrawn;       // (n) bool: labels the randomization drew anew; some draw their old class
