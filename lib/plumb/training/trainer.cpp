@@ -87,8 +87,9 @@ Outcome Trainer::run(TrainingObserver& observer) {
     switch_clock(training_seconds_);
     const bool record = step_ % options_.record_every == 0;
     // Reading the loss makes a GPU wait, so there it is looked at only when it is recorded anyway.
-    if ((record || !device_.is_cuda()) && diverged_now()) return Outcome::diverged;
-    if (record) observer.interval(take(interval_));
+    const bool diverged = (record || !device_.is_cuda()) && diverged_now();
+    if (record || diverged) observer.interval(take(interval_));
+    if (diverged) return Outcome::diverged;
     if (evaluation_due() || limit_reached())
       if (const auto outcome = evaluate_now(observer)) return *outcome;
     if (!observer.after_step(*this)) return Outcome::interrupted;
