@@ -15,6 +15,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang before 17 does not deduce aggregates
 
 [[noreturn]] void wrong_type(const Config& config, std::string_view expected) {
   config.fail(fmt::format("{} is not {}",

@@ -28,8 +28,10 @@ struct PreprocessingOptions {
   }
 };
 
-/// Images to [0, 1] in `dtype` and cropped around the centre; vectors to `dtype`. Throws ConfigError when the
-/// crop is larger than the images or vectors are to be cropped.
+/// Inputs in `dtype`, bytes divided by 255 and other values as they are, images cropped around the centre: of
+/// an odd number of rows or columns to lose, the bottom or right side loses one more (as TensorFlow crops).
+/// Vectors of `dtype` come back sharing memory. Throws ConfigError when the crop is larger than the images or
+/// vectors are to be cropped.
 Tensor to_unit_range(const Tensor& inputs, const PreprocessingOptions& options, at::ScalarType dtype);
 
 /// Normalizes a batch. Fitted on the training inputs once, so that test inputs are treated alike.
@@ -61,8 +63,10 @@ struct AugmentationOptions {
   }
 };
 
-/// Random crops of side `side` (and flips) of (b, channels, height, width) images, one draw per image,
-/// gathered in one indexed read on the images' device.
+/// Crops of side `side` of (b, channels, height, width) images, gathered in one indexed read on the images'
+/// device: at random in the padded image, independently per image, when random_crop; otherwise around the
+/// centre. Then each image is mirrored with probability 1/2 when flip. Throws ContractError when the crop
+/// does not fit.
 Tensor augment(const Tensor& images, const AugmentationOptions& options, int64_t side,
                at::Generator& generator);
 
