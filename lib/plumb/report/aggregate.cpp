@@ -137,6 +137,13 @@ Estimate Point::last(std::string_view column) const {
 Estimate Point::steps() const { return last("step"); }
 Estimate Point::epochs() const { return last("epoch"); }
 
+Estimate Point::training_seconds() const {
+  std::vector<double> values;
+  for (const RunResult* run : runs)
+    if (run->completed()) values.push_back(run->ending->training_seconds);
+  return finite_estimate(values);
+}
+
 std::string Point::outcomes() const {
   std::vector<std::pair<std::string, int64_t>> counts;
   for (const RunResult* run : runs) {
@@ -156,6 +163,10 @@ std::string Point::outcomes() const {
 
 std::vector<Point> aggregate(const Results& results) {
   const std::set<std::string> corrupting = corruption_axes(results.runs);
+  std::set<std::string> without_corruption;
+  for (const RunResult& run : results.runs)
+    for (const auto& [axis, label] : run.axes)
+      if (!corrupting.contains(axis)) without_corruption.insert(axis);
   std::vector<Point> points;
   for (const RunResult& run : results.runs) {
     auto found = std::find_if(points.begin(), points.end(),
@@ -165,6 +176,7 @@ std::vector<Point> aggregate(const Results& results) {
       point.axes = run.axes;
       point.label = run.axes.empty() ? "all runs" : label_of(run.axes);
       point.group = label_of(run.axes, corrupting);
+      point.variant = label_of(run.axes, without_corruption);
       point.corruption = run.corruption();
       found = points.insert(points.end(), std::move(point));
     }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plumb/report/results.hpp"
@@ -39,6 +40,7 @@ struct Point {
   TextPairs axes;
   std::string label;                 // "inception, p = 0.5"; "all runs" without axes
   std::string group;                 // the labels on the axes that do not change the corruption
+  std::string variant;               // the labels on the axes that do; empty when there are none
   std::optional<double> corruption;  // see RunResult::corruption
   std::vector<const RunResult*> runs;
 
@@ -56,6 +58,8 @@ struct Point {
   /// The last step of the completed runs.
   Estimate steps() const;
   Estimate epochs() const;
+  /// Training time of the completed runs, without evaluations.
+  Estimate training_seconds() const;
   /// "step_limit" or, when runs ended differently, "2 step_limit, 1 diverged".
   std::string outcomes() const;
   /// True when not every run completed.

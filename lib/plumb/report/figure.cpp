@@ -32,7 +32,14 @@ constexpr std::string_view light_text = "#1b1f24", dark_text = "#e6e9ed";
 constexpr std::string_view light_grid = "#dde1e6", dark_grid = "#2f363f";
 constexpr int figure_width = 440, plot_height = 300, legend_row = 20;
 
-const Ink& ink(size_t curve) { return inks[curve % inks.size()]; }
+/// The ink of a curve: beyond eight curves, colours come again with other dashes and markers.
+Ink ink(size_t curve) {
+  const size_t round = curve / inks.size();
+  Ink result = inks[curve % inks.size()];
+  result.marker = inks[(curve + 3 * round) % inks.size()].marker;
+  result.dashes = inks[(curve + round) % inks.size()].dashes;
+  return result;
+}
 
 bool visible(double value, const Axis& axis) {
   return std::isfinite(value) && (!axis.logarithmic || value > 0);

@@ -67,6 +67,8 @@ RunResult load_run(const std::filesystem::path& folder) {
   if (finished) {
     const Json outcome = load_json(folder / "outcome.json");
     run.ending = RunResult::Ending{text_at(outcome, "outcome"), text_at(outcome, "message")};
+    if (outcome.contains("training_seconds") && outcome["training_seconds"].is_number())
+      run.ending->training_seconds = outcome["training_seconds"].get<double>();
     if (run.ending->outcome.empty())
       throw DataError(fmt::format("{}: names no outcome", (folder / "outcome.json").string()));
   }

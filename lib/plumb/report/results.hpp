@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -35,6 +36,7 @@ struct RunResult {
   struct Ending {
     std::string outcome;  // train_accuracy_reached, ..., diverged, failed
     std::string message;
+    double training_seconds = std::numeric_limits<double>::quiet_NaN();  // NaN: not recorded
   };
 
   std::string id;        // name of its folder
