@@ -1,8 +1,11 @@
 # What plumb links, found the same way by its own build and by an installed plumb (see plumb-config.cmake.in).
 include(CMakeFindDependencyMacro)
 
-find_dependency(Torch)
+include(${CMAKE_CURRENT_LIST_DIR}/plumb-torch.cmake)
 find_dependency(fmt)
+if(PLUMB_SHARED)
+  return()
+endif()
 find_dependency(yaml-cpp)
 find_dependency(CLI11)
 find_dependency(nlohmann_json)
