@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "plumb/command_line/verbs.hpp"
+#include "plumb/report/findings.hpp"
 #include "plumb/report/report.hpp"
 #include "plumb/report/results.hpp"
 

@@ -7,6 +7,7 @@
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
+#include "plumb/report/findings.hpp"
 #include "plumb/report/report.hpp"
 #include "plumb/report/results.hpp"
 

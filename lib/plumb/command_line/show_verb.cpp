@@ -4,6 +4,7 @@
 
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/core/random.hpp"
 #include "plumb/models/describe.hpp"
 #include "plumb/models/network.hpp"
 

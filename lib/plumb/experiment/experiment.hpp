@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "plumb/experiment/report_options.hpp"
 #include "plumb/experiment/run.hpp"
 
 namespace plumb {
@@ -16,21 +17,6 @@ struct PlannedRun {
   std::string id;  // folder name: the swept values, the seed and the fingerprint
   std::vector<std::pair<std::string, std::string>>
       axes;  // axis -> label of this run's point, without the seed
-};
-
-/// What the report needs to know beside the runs.
-struct ReportOptions {
-  std::string title;
-  double fit_accuracy = 0.99;
-  std::optional<double> fit_loss;
-
-  void fields(Fields& f) {
-    f.field("title", title, "heading of the report");
-    f.field("fit_accuracy", fit_accuracy,
-            "training accuracy from which a run counts as having fit its labels", fraction);
-    f.field("fit_loss", fit_loss,
-            "training loss down to which it counts instead; none: only the accuracy counts", positive);
-  }
 };
 
 /// The YAML: the keys of a run, and
