@@ -75,3 +75,21 @@ TEST_CASE("a near miss is suggested, a far one lists what is known", "[core][con
   CHECK(plumb::suggestion("widht", {"depth", "width"}) == "; did you mean 'width'?");
   CHECK(plumb::suggestion("zzz", {"depth", "width"}) == "; known: depth, width");
 }
+
+TEST_CASE("text that is not UTF-8 is refused with its place", "[core][config]") {
+  CHECK(refusal("a: b\nc: \xea\xea") == "a.yaml:2:4: byte 0xea is not UTF-8 text");
+  CHECK(refusal("\x80") == "a.yaml:1:1: byte 0x80 is not UTF-8 text");
+  CHECK(refusal("a: \xc0\xaf") == "a.yaml:1:4: byte 0xc0 is not UTF-8 text");          // overlong
+  CHECK(refusal("a: \xed\xa0\x80") == "a.yaml:1:4: byte 0xed is not UTF-8 text");      // surrogate
+  CHECK(refusal("a: \xf4\x90\x80\x80") == "a.yaml:1:4: byte 0xf4 is not UTF-8 text");  // above U+10FFFF
+  CHECK(refusal("a: \xc3") == "a.yaml:1:4: byte 0xc3 is not UTF-8 text");              // cut
+  CHECK(Config::parse("a: \xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e").find("a")->text ==
+        "\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e");
+}
+
+TEST_CASE("a carriage return in a scalar or key survives writing and reading", "[core][config]") {
+  for (const std::string yaml : {"\r", "a: \"x\\ry\"", "\"k\\re\": 1"}) {
+    const Config once = Config::parse(yaml);
+    CHECK(Config::parse(once.to_yaml()).to_line() == once.to_line());
+  }
+}

@@ -114,7 +114,8 @@ TEST_CASE("CIFAR-10 is found as a folder, beside other files and as the archive"
   SECTION("where the option says") {
     write_folder(folder / "elsewhere", small_cifar());
     auto entry = plumb::datasets().at("cifar10");
-    plumb::FieldReader reader(plumb::Config::parse("path: elsewhere"));
+    const plumb::Config config = plumb::Config::parse("path: elsewhere");
+    plumb::FieldReader reader(config);
     entry->fields(reader);
     check_small_cifar(entry->make({folder.path()}));
   }

@@ -16,7 +16,7 @@ namespace plumb::test {
 class HttpServer {
  public:
   struct Habits {
-    std::string content;
+    std::string content = {};
     bool honors_ranges = true;
     int64_t cut_after = -1;  // body bytes after which the connection is closed; -1: none
     int status = 200;

@@ -14,7 +14,7 @@ namespace plumb {
 enum class Normalization { none, whiten, standardize, unit_norm };
 
 struct PreprocessingOptions {
-  std::optional<int64_t> crop;
+  std::optional<int64_t> crop = {};
   Normalization normalize = Normalization::whiten;
 
   void fields(Fields& f) {

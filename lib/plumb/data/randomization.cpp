@@ -59,12 +59,27 @@ void replace_pixels(Problem& problem, Change&& change) {
     if (part->size() > 0) part->inputs = change(part->inputs.contiguous());
 }
 
+/// target[row][i] = source[row][permutation[i]]; several times as fast as index_select along the last
+/// dimension.
+template <class T>
+void permute_rows(const T* source, T* target, int64_t rows, const Tensor& permutation) {
+  const int64_t pixels = permutation.size(0);
+  const int64_t* from = permutation.data_ptr<int64_t>();
+  for (int64_t row = 0; row < rows; ++row, source += pixels, target += pixels)
+    for (int64_t i = 0; i < pixels; ++i) target[i] = source[from[i]];
+}
+
 void shuffle_pixels(const NoOptions&, Problem& problem, const Seed& seed) {
   at::Generator generator = seed.stream("pixels");
   const int64_t positions = as_pixels(problem.train.inputs).size(2);
   const Tensor permutation = at::randperm(positions, generator, at::TensorOptions(at::kLong));
   replace_pixels(problem, [&](const Tensor& inputs) {
-    return as_pixels(inputs).index_select(2, permutation).view(inputs.sizes());
+    Tensor shuffled = at::empty_like(inputs);
+    AT_DISPATCH_FLOATING_TYPES(inputs.scalar_type(), "shuffled_pixels", [&] {
+      permute_rows(inputs.data_ptr<scalar_t>(), shuffled.data_ptr<scalar_t>(), inputs.numel() / positions,
+                   permutation);
+    });
+    return shuffled;
   });
 }
 
