@@ -29,6 +29,7 @@ table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums
 th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top;text-align:left}
 th{font-weight:600;vertical-align:bottom}
 .number{text-align:right;white-space:nowrap}
+.number:last-child{padding-right:0}
 td:first-child{min-width:9rem}
 details{border:1px solid var(--line);border-radius:6px;padding:.5rem .9rem;margin:.6rem 0}
 summary{cursor:pointer;font-weight:600}
