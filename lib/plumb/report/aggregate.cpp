@@ -154,6 +154,12 @@ std::string Point::outcomes() const {
     else
       ++found->second;
   }
+  // What went wrong comes first.
+  const auto usual = [](const auto& entry) {
+    return entry.first != "diverged" && entry.first != "failed" && entry.first != "unfinished";
+  };
+  std::stable_sort(counts.begin(), counts.end(),
+                   [&usual](const auto& left, const auto& right) { return usual(left) < usual(right); });
   if (counts.size() == 1) return counts.front().first;
   std::string text;
   for (const auto& [outcome, count] : counts)

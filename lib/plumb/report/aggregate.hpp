@@ -60,7 +60,7 @@ struct Point {
   Estimate epochs() const;
   /// Training time of the completed runs, without evaluations.
   Estimate training_seconds() const;
-  /// "step_limit" or, when runs ended differently, "2 step_limit, 1 diverged".
+  /// "step_limit" or, when runs ended differently, "1 diverged, 2 step_limit".
   std::string outcomes() const;
   /// True when not every run completed.
   bool partial() const { return completed < static_cast<int64_t>(runs.size()); }

@@ -30,7 +30,7 @@ constexpr std::array<Ink, 8> inks{{{"#0067a5", "#5bb8f5", 7, "solid"},
 constexpr std::string_view light_paper = "#ffffff", dark_paper = "#12161b";
 constexpr std::string_view light_text = "#1b1f24", dark_text = "#e6e9ed";
 constexpr std::string_view light_grid = "#dde1e6", dark_grid = "#2f363f";
-constexpr int figure_width = 440, plot_height = 300, legend_row = 20;
+constexpr int figure_width = 440, plot_height = 310, legend_row = 20;
 
 /// The ink of a curve: beyond eight curves, colours come again with other dashes and markers.
 Ink ink(size_t curve) {
@@ -54,17 +54,35 @@ std::string legend_label(const std::string& label) {
   return label.substr(0, end) + "…";
 }
 
-int legend_rows(const Figure& figure) {
-  size_t longest = 0;
-  for (const Curve& curve : figure.curves) longest = std::max(longest, legend_label(curve.label).size());
-  const size_t columns = std::max<size_t>(1, static_cast<size_t>(figure_width - 60) / (longest * 8 + 46));
-  return static_cast<int>((figure.curves.size() + columns - 1) / columns);
+/// How the entries under the plot are arranged.
+struct Legend {
+  size_t columns = 1;
+  int column_width = 0;
+  int height = 0;
+};
+
+size_t character_count(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
+
+Legend legend_of(const Figure& figure) {
+  if (figure.curves.size() < 2) return {};
+  size_t longest = 0;
+  for (const Curve& curve : figure.curves)
+    longest = std::max(longest, character_count(legend_label(curve.label)));
+  const int entry = 54 + static_cast<int>(longest) * 15 / 2;  // the piece of line, the letters, a gap
+  const size_t columns =
+      std::clamp<size_t>(static_cast<size_t>((figure_width - 14) / entry), 1, figure.curves.size());
+  const size_t rows = (figure.curves.size() + columns - 1) / columns;
+  return {columns, (figure_width - 14) / static_cast<int>(columns), static_cast<int>(rows) * legend_row + 4};
+}
+
+int figure_height(const Figure& figure) { return plot_height + legend_of(figure).height; }
 
 std::string axis_script(const char* name, const Axis& axis) {
   const auto limit = [](double value) { return std::isnan(value) ? "*" : fmt::format("{:.17g}", value); };
-  std::string script = fmt::format("set {}label {} noenhanced\nset {}range [{}:{}]\n", name,
-                                   gnuplot_string(axis.label), name, limit(axis.low), limit(axis.high));
+  std::string script = fmt::format("set {}range [{}:{}]\n", name, limit(axis.low), limit(axis.high));
   if (axis.logarithmic) script += fmt::format("set logscale {}\nset format {} '10^{{%L}}'\n", name, name);
   return script;
 }
@@ -103,18 +121,49 @@ std::string plot_script(const Figure& figure) {
                       "fs transparent solid 0.2 noborder notitle",
                       i, colour));
     else
-      plots.push_back(
-          fmt::format("$curve{} using 1:2:3 with yerrorbars lc rgb '{}' lw 1.5 pt -2 notitle", i, colour));
+      plots.push_back(fmt::format(
+          "$curve{} using 1:2:3 with yerrorbars lc rgb '{}' lw 1.5 dt solid pt -2 notitle", i, colour));
   }
   for (size_t i = 0; i < figure.curves.size(); ++i) {
     const Curve& curve = figure.curves[i];
     const size_t every =
         std::max<size_t>(1, curve.x.size() / 9);  // about nine markers, not all at the same place
-    plots.push_back(fmt::format(
-        "$curve{} using 1:2 with linespoints lc rgb '{}' lw 2 dt {} pt {} ps 0.75 pi {} title {}", i,
-        ink(i).light, ink(i).dashes, ink(i).marker, every, gnuplot_string(legend_label(curve.label))));
+    plots.push_back(
+        fmt::format("$curve{} using 1:2 with linespoints lc rgb '{}' lw 2 dt {} pt {} ps 0.75 pi {} notitle",
+                    i, ink(i).light, ink(i).dashes, ink(i).marker, every));
   }
   return fmt::format("plot {}\n", fmt::join(plots, ", "));
+}
+
+/// One entry of the legend: a piece of the line with its marker, and the label. Drawn by hand because
+/// gnuplot's own key leaves out entries for which it sees no room.
+std::string legend_entry(const Figure& figure, size_t curve) {
+  const Legend legend = legend_of(figure);
+  const double height = figure_height(figure);
+  const size_t row = curve / legend.columns;
+  const double left = 14.0 + static_cast<double>(curve % legend.columns) * legend.column_width;
+  const double y = (legend.height - (static_cast<double>(row) + 0.5) * legend_row) / height;
+  const auto x = [left](double offset) { return (left + offset) / figure_width; };
+  const Ink look = ink(curve);
+  return fmt::format(
+      "set arrow from screen {:.5f},{:.5f} to screen {:.5f},{:.5f} nohead lc rgb '{}' lw 2 dt {}\n"
+      "set label '' at screen {:.5f},{:.5f} point lc rgb '{}' pt {} ps 0.75\n"
+      "set label {} at screen {:.5f},{:.5f} left noenhanced font ',13' tc rgb '{}'\n",
+      x(0), y, x(34), y, look.light, look.dashes, x(17), y, look.light, look.marker,
+      gnuplot_string(legend_label(figure.curves[curve].label)), x(42), y, light_text);
+}
+
+std::string layout_script(const Figure& figure) {
+  const double height = figure_height(figure);
+  std::string script = fmt::format(
+      "set key off\nset lmargin at screen {:.5f}\nset rmargin at screen {:.5f}\nset tmargin at screen "
+      "{:.5f}\n"
+      "set bmargin at screen {:.5f}\nset label {} at screen {:.5f},{:.5f} left noenhanced tc rgb '{}'\n",
+      50.0 / figure_width, 1 - 24.0 / figure_width, 1 - 34 / height, (legend_of(figure).height + 62) / height,
+      gnuplot_string(figure.y.label), 10.0 / figure_width, 1 - 12 / height, light_text);
+  if (figure.curves.size() > 1)
+    for (size_t i = 0; i < figure.curves.size(); ++i) script += legend_entry(figure, i);
+  return script;
 }
 
 std::string figure_script(const Figure& figure) {
@@ -122,13 +171,13 @@ std::string figure_script(const Figure& figure) {
              "set encoding utf8\n"
              "set terminal svg size {},{} dynamic enhanced font 'sans-serif,14' name '{}' background '{}'\n"
              "set border 3 linecolor rgb '{}'\n"
-             "set grid linecolor rgb '{}' linewidth 1 dashtype solid\n"
-             "set tics nomirror out scale 0.5\n"
-             "set key {} noenhanced outside bottom center horizontal Left reverse samplen 2.6 spacing 1.1\n"
-             "set lmargin 8\nset rmargin 2\nset tmargin 1\n",
-             figure_width, plot_height + legend_row * legend_rows(figure), figure.name, light_paper,
-             light_text, light_grid, figure.curves.size() > 1 ? "on" : "off") +
-         axis_script("x", figure.x) + axis_script("y", figure.y) + data_script(figure) + plot_script(figure);
+             "set grid linecolor rgb '{}' linewidth 1\n"
+             "set tics nomirror out scale 0.5 font ',12'\n"
+             "set xlabel {} noenhanced offset 0,0.6\n",
+             figure_width, figure_height(figure), figure.name, light_paper, light_text, light_grid,
+             gnuplot_string(figure.x.label)) +
+         layout_script(figure) + axis_script("x", figure.x) + axis_script("y", figure.y) +
+         data_script(figure) + plot_script(figure);
 }
 
 std::string style_sheet() {
@@ -186,8 +235,7 @@ std::string adapt_svg(std::string svg, const Figure& figure) {
       fmt::format("<svg class=\"plumb-figure\" viewBox=\"0 0 {} {}\" role=\"img\" "
                   "xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\">\n"
                   "<title>{}</title>\n<style>{}</style>\n",
-                  figure_width, plot_height + legend_row * legend_rows(figure), escape_html(figure.title),
-                  style_sheet()));
+                  figure_width, figure_height(figure), escape_html(figure.title), style_sheet()));
   replace_all(svg, "id=\"gnuplot_canvas\"", fmt::format("id=\"{}-canvas\"", figure.name));
   return svg;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -57,7 +58,7 @@ std::string corruption_sentence(const Point& low, const Point& high) {
         fmt::format("the time to fit grew {} times (from {} to {} steps)", number_text(*high.slowdown),
                     number_text(low.steps_to_fit), number_text(high.steps_to_fit));
   else
-    sentence += "the time to fit cannot be compared, because not all of these runs fit";
+    sentence += "the time to fit cannot be compared, as not all of these runs fit,";
   if (low.last("test_accuracy").count > 0 && high.last("test_accuracy").count > 0)
     sentence += fmt::format(" and the test error went from {} % to {} %", error(low), error(high));
   if (const Estimate memorization = high.last("memorization"); memorization.count > 0)
@@ -97,6 +98,21 @@ std::string printable(std::string text) {
   return text;
 }
 
+/// The page has the errors; in a terminal they would cost the width of the labels.
+Estimate without_error(Estimate value) {
+  value.standard_error = std::nan("");
+  return value;
+}
+
+/// Outcomes in few words, the most frequent ones shortened.
+std::string brief_outcomes(const Point& point) {
+  std::string text = outcome_text(point.outcomes());
+  for (const std::string_view prefix : {"train accuracy ", "train loss "})
+    for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix))
+      text.replace(at, prefix.size(), prefix.substr(6));
+  return printable(text);
+}
+
 using SummaryRow = std::array<std::string, 8>;
 constexpr size_t summary_width = 100;
 
@@ -108,7 +124,7 @@ std::string render_rows(const std::vector<SummaryRow>& rows) {
   };
   for (const SummaryRow& row : rows)
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], length(row[i]));
-  widths[7] = std::min<size_t>(widths[7], 26);
+  widths[7] = std::min<size_t>(widths[7], 20);
   size_t others = 2 * 7;
   for (size_t i = 1; i < widths.size(); ++i) others += widths[i];
   widths[0] = std::min(widths[0], summary_width > others + 12 ? summary_width - others : size_t{12});
@@ -137,11 +153,15 @@ std::string summary_table(const Results& results) {
   std::vector<SummaryRow> rows{
       {"point", "runs", "steps to fit", "slowdown", "train %", "memorized %", "test %", "outcome"}};
   const std::vector<Point> points = aggregate(results);
+  const auto percent = [](const Point& point, std::string_view column) {
+    return percent_text(without_error(point.last(column)));
+  };
   for (const Point& point : points)
     rows.push_back({printable(point.label), fmt::format("{}/{}", point.completed, point.runs.size()),
-                    number_text(point.steps_to_fit), number_text(point.slowdown.value_or(Estimate{})),
-                    percent_text(point.last("train_accuracy")), percent_text(point.last("memorization")),
-                    percent_text(point.last("test_accuracy")), printable(point.outcomes())});
+                    number_text(point.steps_to_fit),
+                    number_text(without_error(point.slowdown.value_or(Estimate{}))),
+                    percent(point, "train_accuracy"), percent(point, "memorization"),
+                    percent(point, "test_accuracy"), brief_outcomes(point)});
   std::string text = render_rows(rows);
   text += fmt::format(
       "steps to fit: first evaluation with training accuracy >= {:.6g} %; {}: not reached or not measured\n",

@@ -86,7 +86,8 @@ Figure learning_curves(const std::vector<const Point*>& points, bool variants) {
   figure.title = "Training loss";
   figure.band = true;
   figure.x.label = "training steps";
-  figure.y.label = "training loss (mean over minibatches)";
+  figure.x.low = 0;
+  figure.y.label = "training loss";
   for (const Point* point : points) {
     const std::string label = (variants && !point->variant.empty() ? point->variant : point->label);
     Curve curve = series_curve(label + status_mark(*point), loss_series(drawn_runs(*point), 160));
@@ -106,8 +107,8 @@ template <class Measure>
 Figure over_corruption(const std::vector<Point>& points, Measure measure) {
   Figure figure;
   figure.x.label = "probability of a redrawn label, p";
-  figure.x.low = 0;
-  figure.x.high = 1;
+  figure.x.low = -0.03;  // room for the markers at the ends
+  figure.x.high = 1.03;
   const std::vector<std::string> groups = groups_of(points);
   std::vector<const Point*> drawn;
   for (const std::string& group : groups) {
@@ -120,11 +121,16 @@ Figure over_corruption(const std::vector<Point>& points, Measure measure) {
       curve.y.push_back(value.mean);
       curve.error.push_back(value.standard_error);
     }
-    const bool varies = !curve.x.empty() && curve.x.front() != curve.x.back();
-    if (varies) figure.curves.push_back(std::move(curve));
+    if (!curve.x.empty()) figure.curves.push_back(std::move(curve));
   }
   figure.caption = seeds_note(drawn, "bars");
   return figure;
+}
+
+/// True when some curve has points at two abscissae; otherwise there is nothing to compare.
+bool compares(const Figure& figure) {
+  return std::any_of(figure.curves.begin(), figure.curves.end(),
+                     [](const Curve& curve) { return curve.x.front() != curve.x.back(); });
 }
 
 std::string criterion_text(const ReportOptions& options) {
@@ -156,6 +162,7 @@ std::vector<Figure> learning_curve_figures(const std::vector<Point>& points) {
 Figure time_to_fit_figure(const Results& results, const std::vector<Point>& points) {
   Figure figure =
       over_corruption(points, [](const Point& point) { return point.slowdown.value_or(Estimate{}); });
+  if (!compares(figure)) return {};
   figure.name = "time_to_fit";
   figure.title = "Time to fit, relative to true labels";
   figure.y.label = "steps to fit, T(p) / T(0)";
@@ -178,6 +185,7 @@ Figure test_error_figure(const std::vector<Point>& points) {
     error.standard_error *= 100;
     return error;
   });
+  if (!compares(figure)) return {};
   figure.name = "test_error";
   figure.title = "Test error at the end of training";
   figure.y.label = "test error (%)";
@@ -207,7 +215,7 @@ std::vector<Figure> final_accuracy_figures(const std::vector<Point>& points) {
       else
         figure.curves.push_back(std::move(one.curves.front()));
     }
-    if (figure.curves.empty()) continue;
+    if (!compares(figure)) continue;
     figure.name = numbered("final_accuracy", i, groups.size());
     figure.title = groups.size() == 1 ? "Accuracy at the end of training"
                                       : fmt::format("Accuracy at the end of training, {}", groups[i]);

@@ -10,7 +10,7 @@ constexpr std::string_view page_style = R"css(
 @media screen and (prefers-color-scheme:dark){:root{--paper:#12161b;--text:#e6e9ed;--faint:#9aa4af;--line:#333b45;--tint:#1a2027}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0 auto;max-width:66rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--text);
+body{margin:0 auto;max-width:70rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--text);
 font:1rem/1.55 system-ui,"Helvetica Neue",Arial,sans-serif;overflow-wrap:break-word}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .4rem}
 h2{font-size:1.2rem;margin:2.4rem 0 .6rem}
@@ -29,6 +29,7 @@ table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums
 th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top;text-align:left}
 th{font-weight:600;vertical-align:bottom}
 .number{text-align:right;white-space:nowrap}
+.number:last-child{padding-right:0}
 td:first-child{min-width:9rem}
 details{border:1px solid var(--line);border-radius:6px;padding:.5rem .9rem;margin:.6rem 0}
 summary{cursor:pointer;font-weight:600}

@@ -66,10 +66,9 @@ Section accuracy_section(const std::vector<Point>& points, const std::filesystem
 
 Section points_section(const Results& results, const std::vector<Point>& points) {
   HtmlTable table;
-  table.header = {"point",       "outcome",     "runs",          "steps to fit", "T(p)/T(0)",
-                  "steps",       "epochs",      "training time", "train %",      "true labels %",
-                  "memorized %", "recovered %", "test %"};
-  table.text_columns = 2;
+  table.header = {"point",         "steps to fit", "T(p)/T(0)", "train %", "memorized %",
+                  "true labels %", "recovered %",  "test %",    "steps",   "epochs",
+                  "training time", "completed",    "outcome"};
   if (results.options.fit_loss)
     table.header.push_back(fmt::format("steps to loss ≤ {:.4g}", *results.options.fit_loss));
   for (const Point& point : points) {
@@ -77,12 +76,12 @@ Section points_section(const Results& results, const std::vector<Point>& points)
                                 ? number_text(point.steps_to_fit)
                                 : fmt::format("{} of {} reached it", point.fitted, point.completed);
     table.rows.push_back(
-        {point.label, point.outcomes(), fmt::format("{} of {}", point.completed, point.runs.size()), fit,
-         number_text(point.slowdown.value_or(Estimate{})), number_text(point.steps()),
-         number_text(point.epochs()), duration_text(point.training_seconds()),
-         percent_text(point.last("train_accuracy")), percent_text(point.last("clean_accuracy")),
-         percent_text(point.last("memorization")), percent_text(point.last("recovery")),
-         percent_text(point.last("test_accuracy"))});
+        {point.label, fit, number_text(point.slowdown.value_or(Estimate{})),
+         percent_text(point.last("train_accuracy")), percent_text(point.last("memorization")),
+         percent_text(point.last("clean_accuracy")), percent_text(point.last("recovery")),
+         percent_text(point.last("test_accuracy")), number_text(point.steps()), number_text(point.epochs()),
+         duration_text(point.training_seconds()), fmt::format("{} of {}", point.completed, point.runs.size()),
+         outcome_text(point.outcomes())});
     if (results.options.fit_loss) table.rows.back().push_back(number_text(point.steps_to_loss));
   }
   Section section{"Every point", html_table(table)};
@@ -106,8 +105,8 @@ Section missing_section(const Results& results) {
     if (run.completed()) continue;
     const std::string message = run.ending && !run.ending->message.empty() ? ": " + run.ending->message : "";
     const auto step = run.last("step");
-    table.rows.push_back(
-        {run.id, run.outcome() + message, step ? fmt::format("{}", *step) : std::string(absent)});
+    table.rows.push_back({run.id, outcome_text(run.outcome()) + message,
+                          step ? fmt::format("{}", *step) : std::string(absent)});
   }
   for (const Results::Skipped& skipped : results.skipped)
     table.rows.push_back({skipped.folder, "left out: " + skipped.reason, std::string(absent)});

@@ -27,7 +27,7 @@ std::string number_text(const Estimate& estimate) {
   const bool whole = estimate.mean == std::round(estimate.mean);
   const int otherwise = whole || size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3;
   const int decimals = decimals_for(estimate.standard_error, otherwise);
-  return with_error(estimate.mean, estimate.standard_error, std::min(decimals, 3));
+  return with_error(estimate.mean, estimate.standard_error, std::min(decimals, std::max(otherwise, 2)));
 }
 
 std::string percent_text(const Estimate& estimate) {
@@ -47,6 +47,11 @@ std::string duration_text(const Estimate& seconds) {
   if (mean < 100) return fmt::format("{:.0f} s", mean);
   if (mean < 6000) return fmt::format("{:.1f} min", mean / 60);
   return fmt::format("{:.1f} h", mean / 3600);
+}
+
+std::string outcome_text(std::string outcome) {
+  std::replace(outcome.begin(), outcome.end(), '_', ' ');
+  return outcome;
 }
 
 std::string counted(int64_t count, std::string_view noun) {

@@ -16,6 +16,8 @@ std::string number_text(const Estimate& estimate);
 std::string percent_text(const Estimate& estimate);
 /// "41 s", "3.5 min", "2.1 h".
 std::string duration_text(const Estimate& seconds);
+/// An outcome in words: "train accuracy reached".
+std::string outcome_text(std::string outcome);
 /// "1 run", "3 runs".
 std::string counted(int64_t count, std::string_view noun);
 
