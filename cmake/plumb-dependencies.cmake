@@ -1,8 +1,8 @@
 # What plumb links, found the same way by its own build and by an installed plumb (see plumb-config.cmake.in).
 include(CMakeFindDependencyMacro)
 
-include(${CMAKE_CURRENT_LIST_DIR}/plumb-torch.cmake)
 find_dependency(fmt)
+include(${CMAKE_CURRENT_LIST_DIR}/plumb-torch.cmake)
 if(PLUMB_SHARED)
   return()
 endif()
