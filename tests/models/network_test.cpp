@@ -164,7 +164,7 @@ TEST_CASE("the table of layers adds up and names kinds and settings", "[models][
 }
 
 TEST_CASE("a stock module becomes a network that shares its parameters", "[models][external]") {
-  const torch::nn::Sequential layers(torch::nn::Flatten(), torch::nn::Linear(6, 3), torch::nn::Tanh());
+  torch::nn::Sequential layers(torch::nn::Flatten(), torch::nn::Linear(6, 3), torch::nn::Tanh());
   layers->to(at::kDouble);
   const auto network = plumb::wrap(layers);
   const auto inputs = images(4, {{2, 3}, 3});
