@@ -26,9 +26,9 @@ namespace {
 
 constexpr int progress_descriptor = 3;  // where a child finds its pipe
 
-std::atomic<bool> interrupted{false};
+std::atomic<bool> interruption_arrived{false};
 
-void note_interruption(int) { interrupted = true; }
+void note_interruption(int) { interruption_arrived = true; }
 
 struct Child {
   size_t job;
@@ -224,7 +224,7 @@ const std::atomic<bool>& interruption() {
     return true;
   }();
   static_cast<void>(installed);
-  return interrupted;
+  return interruption_arrived;
 }
 
 std::vector<JobResult> run_jobs(const std::vector<Job>& jobs, const JobsOptions& options) {

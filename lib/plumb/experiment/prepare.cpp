@@ -47,18 +47,11 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
   const Seed seed(static_cast<uint64_t>(run.seed));
   const Dataset dataset = subset(run.data.make({data_folder, seed}), run.subset, seed);
   if (dataset.train.size() == 0) throw DataError(fmt::format("{}: no training examples", dataset.source));
-  const at::ScalarType dtype = scalar_type(run.compute.precision);
   const bool augmented = run.augmentation.any();
   PreprocessingOptions stored = run.preprocessing;
   if (augmented) stored.crop.reset();
 
-  Problem problem;
-  problem.train = {to_unit_range(dataset.train.inputs, stored, dtype), dataset.train.labels};
-  problem.test = dataset.test;
-  if (problem.test.size() > 0) problem.test.inputs = to_unit_range(dataset.test.inputs, stored, dtype);
-  problem.clean_labels = dataset.train.labels;
-  problem.redrawn = at::zeros_like(dataset.train.labels, at::kBool);
-  problem.num_classes = dataset.num_classes;
+  Problem problem = make_problem(dataset, stored, scalar_type(run.compute.precision));
   run.randomization.make(problem, seed);
 
   const Normalizer normalize(run.preprocessing.normalize, problem.train.inputs);
