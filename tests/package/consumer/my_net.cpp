@@ -1,15 +1,17 @@
 // An architecture of one's own, added to plumb from outside its tree.
-#include <torch/nn/modules/linear.h>
-
 #include <cstdio>
+
 #include <plumb/plumb.hpp>
+#include <torch/nn/modules/linear.h>
 
 namespace {
 
 struct MyNetOptions {
   int64_t width = 16;
 
-  void fields(plumb::Fields& fields) { fields.field("width", width, "units in the hidden layer", plumb::positive); }
+  void fields(plumb::Fields& fields) {
+    fields.field("width", width, "units in the hidden layer", plumb::positive);
+  }
 };
 
 class MyNet final : public plumb::Network {
@@ -36,7 +38,8 @@ std::shared_ptr<plumb::Network> make_my_net(const MyNetOptions& options, const p
 }
 
 struct Description {
-  plumb::Choice<std::shared_ptr<plumb::Network>(const plumb::Signature&, at::Generator&)> model{plumb::models()};
+  plumb::Choice<std::shared_ptr<plumb::Network>(const plumb::Signature&, at::Generator&)> model{
+      plumb::models()};
 
   void fields(plumb::Fields& fields) { fields.component("model", model, "the network"); }
 };
@@ -45,8 +48,8 @@ struct Description {
 
 int main() {
   plumb::models().add<MyNetOptions>("my_net", "one hidden layer", make_my_net);
-  const auto description =
-      plumb::read_options<Description>(plumb::Config::parse("model: {type: my_net, width: 5}"), Description{});
+  const auto description = plumb::read_options<Description>(
+      plumb::Config::parse("model: {type: my_net, width: 5}"), Description{});
   at::Generator generator = plumb::Seed(1).stream("initialization");
   const auto net = description.model.make({.input = {3, 4, 4}, .outputs = 2}, generator);
   const auto outputs = net->forward(torch::ones({7, 3, 4, 4}));
