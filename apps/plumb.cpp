@@ -1,3 +1,3 @@
-#include "plumb/core/config.hpp"
+#include "plumb/command_line/command_line.hpp"
 
-int main() { return plumb::Config::parse("a: 1").is_mapping() ? 0 : 1; }
+int main(int argc, char** argv) { return plumb::command_line(argc, argv); }

@@ -1,8 +1,9 @@
 // Oracle: the YAML 1.2 specification's meaning of each text, written out by hand.
 #include "plumb/core/config.hpp"
 
-#include "plumb/core/error.hpp"
 #include "support/catch.hpp"
+
+#include "plumb/core/error.hpp"
 
 using plumb::Config;
 using plumb::ConfigError;
@@ -49,7 +50,8 @@ TEST_CASE("ambiguous YAML is refused with its place", "[core][config]") {
 
 TEST_CASE("written YAML reads back to the same values", "[core][config]") {
   const std::string yaml =
-      "name: run\nwidth: 8\ntext: \"true\"\nempty: \"\"\nlist: [1, \"2\", {a: b}]\ngroup:\n  rate: 0.5\n  none: ~\n";
+      "name: run\nwidth: 8\ntext: \"true\"\nempty: \"\"\nlist: [1, \"2\", {a: b}]\ngroup:\n  rate: 0.5\n  "
+      "none: ~\n";
   const Config once = Config::parse(yaml);
   const Config twice = Config::parse(once.to_yaml());
   CHECK(twice.to_yaml() == once.to_yaml());
@@ -72,4 +74,22 @@ TEST_CASE("a dotted path sets a value and turns a component's name into a mappin
 TEST_CASE("a near miss is suggested, a far one lists what is known", "[core][config]") {
   CHECK(plumb::suggestion("widht", {"depth", "width"}) == "; did you mean 'width'?");
   CHECK(plumb::suggestion("zzz", {"depth", "width"}) == "; known: depth, width");
+}
+
+TEST_CASE("text that is not UTF-8 is refused with its place", "[core][config]") {
+  CHECK(refusal("a: b\nc: \xea\xea") == "a.yaml:2:4: byte 0xea is not UTF-8 text");
+  CHECK(refusal("\x80") == "a.yaml:1:1: byte 0x80 is not UTF-8 text");
+  CHECK(refusal("a: \xc0\xaf") == "a.yaml:1:4: byte 0xc0 is not UTF-8 text");          // overlong
+  CHECK(refusal("a: \xed\xa0\x80") == "a.yaml:1:4: byte 0xed is not UTF-8 text");      // surrogate
+  CHECK(refusal("a: \xf4\x90\x80\x80") == "a.yaml:1:4: byte 0xf4 is not UTF-8 text");  // above U+10FFFF
+  CHECK(refusal("a: \xc3") == "a.yaml:1:4: byte 0xc3 is not UTF-8 text");              // cut
+  CHECK(Config::parse("a: \xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e").find("a")->text ==
+        "\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e");
+}
+
+TEST_CASE("a carriage return in a scalar or key survives writing and reading", "[core][config]") {
+  for (const std::string yaml : {"\r", "a: \"x\\ry\"", "\"k\\re\": 1"}) {
+    const Config once = Config::parse(yaml);
+    CHECK(Config::parse(once.to_yaml()).to_line() == once.to_line());
+  }
 }

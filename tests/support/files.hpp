@@ -1,10 +1,10 @@
 /// Folders that tests may write into.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <string>
+
+#include <stdlib.h>
 
 namespace plumb::test {
 

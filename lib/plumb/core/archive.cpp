@@ -50,7 +50,8 @@ Archive from_dict(const c10::impl::GenericDict& dict) {
 }
 
 template <class T>
-const T& get(const std::map<std::string, Archive::Value>& values, const std::string& name, std::string_view kind) {
+const T& get(const std::map<std::string, Archive::Value>& values, const std::string& name,
+             std::string_view kind) {
   const auto found = values.find(name);
   if (found == values.end()) throw DataError(fmt::format("the archive has no entry '{}'", name));
   const T* value = std::get_if<T>(&found->second);
@@ -63,14 +64,24 @@ const T& get(const std::map<std::string, Archive::Value>& values, const std::str
 void Archive::put(const std::string& name, Tensor value) { values_.insert_or_assign(name, std::move(value)); }
 void Archive::put(const std::string& name, int64_t value) { values_.insert_or_assign(name, value); }
 void Archive::put(const std::string& name, double value) { values_.insert_or_assign(name, value); }
-void Archive::put(const std::string& name, std::string value) { values_.insert_or_assign(name, std::move(value)); }
-void Archive::put(const std::string& name, Archive value) { values_.insert_or_assign(name, std::move(value)); }
+void Archive::put(const std::string& name, std::string value) {
+  values_.insert_or_assign(name, std::move(value));
+}
+void Archive::put(const std::string& name, Archive value) {
+  values_.insert_or_assign(name, std::move(value));
+}
 
 Tensor Archive::tensor(const std::string& name) const { return get<Tensor>(values_, name, "tensor"); }
-int64_t Archive::integer(const std::string& name) const { return get<int64_t>(values_, name, "whole number"); }
+int64_t Archive::integer(const std::string& name) const {
+  return get<int64_t>(values_, name, "whole number");
+}
 double Archive::number(const std::string& name) const { return get<double>(values_, name, "number"); }
-const std::string& Archive::text(const std::string& name) const { return get<std::string>(values_, name, "text"); }
-const Archive& Archive::archive(const std::string& name) const { return get<Archive>(values_, name, "group"); }
+const std::string& Archive::text(const std::string& name) const {
+  return get<std::string>(values_, name, "text");
+}
+const Archive& Archive::archive(const std::string& name) const {
+  return get<Archive>(values_, name, "group");
+}
 
 void Archive::save(const std::filesystem::path& file) const {
   const std::vector<char> bytes = torch::pickle_save(to_dict(*this));
@@ -84,7 +95,8 @@ Archive Archive::load(const std::filesystem::path& file) {
     if (!value.isGenericDict()) throw DataError("it does not hold a dict of named values");
     return from_dict(value.toGenericDict());
   } catch (const c10::Error& error) {
-    throw DataError(fmt::format("{}: not a readable archive: {}", file.string(), error.what_without_backtrace()));
+    throw DataError(
+        fmt::format("{}: not a readable archive: {}", file.string(), error.what_without_backtrace()));
   } catch (const DataError& error) {
     throw DataError(fmt::format("{}: {}", file.string(), error.what()));
   }

@@ -1,13 +1,13 @@
 #include "plumb/core/config.hpp"
 
+#include <algorithm>
+#include <sstream>
+
 #include <fmt/format.h>
 #include <yaml-cpp/emitter.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
-
-#include <algorithm>
-#include <sstream>
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
@@ -151,11 +151,55 @@ class TreeBuilder : public YAML::EventHandler {
   std::vector<Open> open_;
 };
 
-bool plain_is_safe(const std::string& text) {
-  if (text.empty() || text == "~" || text == "null" || text == "true" || text == "false") return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+/// The length of the UTF-8 character at the front of `text`; 0 when there is none, or one that yaml-cpp would
+/// not write again (a noncharacter).
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  uint32_t code = first & (0xffU >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3fU);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  const bool noncharacter = (code & 0xfffe) == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef);
+  return code < kLeast[length] || code > 0x10ffff || surrogate || noncharacter ? 0 : length;
+}
+
+/// Throws ConfigError unless `text` is UTF-8 without zero bytes.
+void check_text(std::string_view text, const std::string& source) {
+  if (text.find('\0') != std::string_view::npos)
+    throw ConfigError(placed({source}, "", "not a text file: it contains a zero byte"));
+  Place place{source, 1, 1};
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(text.substr(i));
+    if (length == 0)
+      throw ConfigError(
+          placed(place, "", fmt::format("byte {:#04x} is not UTF-8 text", static_cast<uint8_t>(text[i]))));
+    ++place.column;
+    if (text[i] == '\n') place = {source, place.line + 1, 1};
+    i += length;
+  }
+}
+
+bool plain_characters(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.' || c == '+' || c == '/';
   });
+}
+
+bool plain_is_safe(const std::string& text) {
+  return plain_characters(text) && text != "null" && text != "true" && text != "false";
+}
+
+/// yaml-cpp would write carriage returns and some other characters plain and then not read them back.
+void emit_word(YAML::Emitter& out, const std::string& text, bool quoted) {
+  if (quoted) out << YAML::DoubleQuoted;
+  out << text;
 }
 
 void emit(YAML::Emitter& out, const Config& value) {
@@ -163,13 +207,13 @@ void emit(YAML::Emitter& out, const Config& value) {
     case Config::Kind::null:
       out << YAML::_Null{};
       break;
-    case Config::Kind::scalar:
+    case Config::Kind::scalar: {
       // A quoted word that looks like a number or a truth value must stay quoted to stay a string.
-      if (value.quoted && (!plain_is_safe(value.text) || std::isalpha(static_cast<unsigned char>(value.text[0])) == 0))
-        out << YAML::DoubleQuoted << value.text;
-      else
-        out << value.text;
+      const bool looks_otherwise =
+          !plain_is_safe(value.text) || std::isalpha(static_cast<unsigned char>(value.text[0])) == 0;
+      emit_word(out, value.text, value.quoted ? looks_otherwise : !plain_characters(value.text));
       break;
+    }
     case Config::Kind::sequence:
       out << YAML::Flow << YAML::BeginSeq;
       for (const Config& item : value.items) emit(out, item);
@@ -178,7 +222,9 @@ void emit(YAML::Emitter& out, const Config& value) {
     case Config::Kind::mapping:
       out << YAML::BeginMap;
       for (const Config::Entry& entry : value.entries) {
-        out << YAML::Key << entry.key << YAML::Value;
+        out << YAML::Key;
+        emit_word(out, entry.key, !plain_characters(entry.key));
+        out << YAML::Value;
         emit(out, entry.value);
       }
       out << YAML::EndMap;
@@ -232,8 +278,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 Config Config::parse(std::string_view yaml, std::string source) {
-  if (yaml.find('\0') != std::string_view::npos)
-    throw ConfigError(placed({source}, "", "not a text file: it contains a zero byte"));
+  check_text(yaml, source);
   std::istringstream stream{std::string(yaml)};
   TreeBuilder builder(source);
   try {

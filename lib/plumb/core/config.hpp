@@ -17,19 +17,19 @@ struct Place {
 
 /// A scalar, a list or a mapping. A value: copy it, change it, compare its YAML.
 ///
-/// The reader refuses what makes descriptions ambiguous: duplicate keys, anchors, aliases, merge keys, explicit
-/// tags, several documents and keys that are not plain scalars.
+/// The reader refuses what makes descriptions ambiguous: duplicate keys, anchors, aliases, merge keys,
+/// explicit tags, several documents and keys that are not plain scalars.
 struct Config {
   enum class Kind { null, scalar, sequence, mapping };
   struct Entry;
 
   Kind kind = Kind::null;
-  std::string text;             // of a scalar, as written
-  bool quoted = false;          // a quoted scalar is a string, whatever it looks like
-  std::vector<Config> items;    // of a sequence
-  std::vector<Entry> entries;   // of a mapping, in the order written
+  std::string text;            // of a scalar, as written
+  bool quoted = false;         // a quoted scalar is a string, whatever it looks like
+  std::vector<Config> items;   // of a sequence
+  std::vector<Entry> entries;  // of a mapping, in the order written
   Place place;
-  std::string path;             // "model.width", "sweep.seed[2]"; empty at the root
+  std::string path;  // "model.width", "sweep.seed[2]"; empty at the root
 
   /// Reads YAML. Throws ConfigError "source:line:column: problem".
   static Config parse(std::string_view yaml, std::string source = "<text>");
@@ -50,7 +50,8 @@ struct Config {
 
   /// Puts `value` at a dotted path, making mappings on the way ("training.optimizer.learning_rate").
   /// A scalar on the way is read as a component's type: setting "model.width" in `model: mlp` gives
-  /// `model: {type: mlp, width: ...}`. Throws ConfigError when a list stands in the way or the path is malformed.
+  /// `model: {type: mlp, width: ...}`. Throws ConfigError when a list stands in the way or the path is
+  /// malformed.
   void set(std::string_view dotted_path, Config value);
   /// Removes `key` of a mapping; nothing happens when it is absent.
   void erase(std::string_view key);
@@ -70,7 +71,8 @@ struct Config::Entry {
   Config value;
 };
 
-/// "; did you mean 'width'?" when one of `known` is close to `word` in edit distance, else "; known: a, b, c".
+/// "; did you mean 'width'?" when one of `known` is close to `word` in edit distance, else "; known: a, b,
+/// c".
 std::string suggestion(std::string_view word, const std::vector<std::string>& known);
 
 }  // namespace plumb

@@ -1,11 +1,11 @@
 /// The kinds of failure a person must fix; anything that is a result of an experiment is a value instead.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace plumb {
 

@@ -1,10 +1,10 @@
 #include "plumb/core/fields.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+
+#include <fmt/format.h>
 
 #include "plumb/core/error.hpp"
 
@@ -15,6 +15,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang before 17 does not deduce aggregates
 
 [[noreturn]] void wrong_type(const Config& config, std::string_view expected) {
   config.fail(fmt::format("{} is not {}",
@@ -34,7 +36,8 @@ Number parse_number(const Config& config, std::string_view expected) {
   const bool plain = config.kind == Config::Kind::scalar && !config.quoted && !text.starts_with('+');
   if (!plain) wrong_type(config, expected);
   const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error == std::errc::result_out_of_range) config.fail(fmt::format("{} is too large to hold", config.text));
+  if (error == std::errc::result_out_of_range)
+    config.fail(fmt::format("{} is too large to hold", config.text));
   if (error != std::errc{} || stop != end) wrong_type(config, expected);
   return number;
 }
@@ -43,7 +46,8 @@ template <class Number>
 Number read_number(const Config& config, const Range& range) {
   const Number number =
       parse_number<Number>(config, std::is_integral_v<Number> ? "a whole number" : "a number");
-  if (!range.contains(static_cast<double>(number))) config.fail(fmt::format("{} {}", config.text, range.says));
+  if (!range.contains(static_cast<double>(number)))
+    config.fail(fmt::format("{} {}", config.text, range.says));
   return number;
 }
 
@@ -55,7 +59,8 @@ std::string read_word(const Config& config, const std::vector<std::string>& choi
   if (config.kind != Config::Kind::scalar) wrong_type(config, "a word");
   if (!choices.empty() && std::find(choices.begin(), choices.end(), config.text) == choices.end()) {
     std::string allowed = suggestion(config.text, choices);
-    if (allowed.find("did you mean") != std::string::npos) allowed += fmt::format(" (allowed: {})", fmt::join(choices, ", "));
+    if (allowed.find("did you mean") != std::string::npos)
+      allowed += fmt::format(" (allowed: {})", fmt::join(choices, ", "));
     config.fail(fmt::format("'{}' is not allowed{}", config.text, allowed));
   }
   return config.text;
@@ -79,30 +84,32 @@ Config string_config(const std::string& text) {
 
 Config to_config(const Fields::Pointer& pointer) {
   const auto none = [] { return Config::scalar("none"); };
-  return std::visit(
-      Overloaded{
-          [](const bool* value) { return Config::scalar(*value ? "true" : "false"); },
-          [](const int64_t* value) { return Config::scalar(fmt::format("{}", *value)); },
-          [](const double* value) { return Config::scalar(number_text(*value)); },
-          [](const std::string* value) { return string_config(*value); },
-          [](const std::vector<int64_t>* value) {
-            Config list;
-            list.kind = Config::Kind::sequence;
-            for (const int64_t item : *value) list.items.push_back(Config::scalar(fmt::format("{}", item)));
-            return list;
-          },
-          [](const std::vector<std::string>* value) {
-            Config list;
-            list.kind = Config::Kind::sequence;
-            for (const std::string& item : *value) list.items.push_back(string_config(item));
-            return list;
-          },
-          [&](const std::optional<int64_t>* value) {
-            return *value ? Config::scalar(fmt::format("{}", **value)) : none();
-          },
-          [&](const std::optional<double>* value) { return *value ? Config::scalar(number_text(**value)) : none(); },
-      },
-      pointer);
+  return std::visit(Overloaded{
+                        [](const bool* value) { return Config::scalar(*value ? "true" : "false"); },
+                        [](const int64_t* value) { return Config::scalar(fmt::format("{}", *value)); },
+                        [](const double* value) { return Config::scalar(number_text(*value)); },
+                        [](const std::string* value) { return string_config(*value); },
+                        [](const std::vector<int64_t>* value) {
+                          Config list;
+                          list.kind = Config::Kind::sequence;
+                          for (const int64_t item : *value)
+                            list.items.push_back(Config::scalar(fmt::format("{}", item)));
+                          return list;
+                        },
+                        [](const std::vector<std::string>* value) {
+                          Config list;
+                          list.kind = Config::Kind::sequence;
+                          for (const std::string& item : *value) list.items.push_back(string_config(item));
+                          return list;
+                        },
+                        [&](const std::optional<int64_t>* value) {
+                          return *value ? Config::scalar(fmt::format("{}", **value)) : none();
+                        },
+                        [&](const std::optional<double>* value) {
+                          return *value ? Config::scalar(number_text(**value)) : none();
+                        },
+                    },
+                    pointer);
 }
 
 }  // namespace
@@ -234,7 +241,8 @@ std::string FieldHelp::dotted(std::string_view key) const {
 void FieldHelp::visit(const Field& field) {
   std::string allowed = fmt::format("{}", fmt::join(field.choices, " | "));
   if (field.range.says != any_number.says) allowed = field.range.says;
-  lines.push_back({dotted(field.key), to_config(field.value).to_line(), std::string(field.help), std::move(allowed)});
+  lines.push_back(
+      {dotted(field.key), to_config(field.value).to_line(), std::string(field.help), std::move(allowed)});
 }
 
 void FieldHelp::component(std::string_view key, AnyChoice& choice, std::string_view help) {

@@ -1,5 +1,5 @@
-/// The visitor through which an options struct lists its fields once: one list gives reading, checking, defaults,
-/// help and the resolved description.
+/// The visitor through which an options struct lists its fields once: one list gives reading, checking,
+/// defaults, help and the resolved description.
 #pragma once
 
 #include <concepts>
@@ -20,7 +20,9 @@ class Fields;
 
 /// An options struct: default-constructible, copyable, and it lists its fields.
 template <class T>
-concept Options = std::copyable<T> && requires(T options, Fields& fields) { options.fields(fields); };
+concept Options = std::copyable<T> && requires(T options, Fields& fields) {
+  options.fields(fields);
+};
 
 /// The numbers a field accepts.
 struct Range {
@@ -57,8 +59,8 @@ class Fields {
     std::string_view key;
     Pointer value;
     std::string_view help;
-    Range range = any_number;                  // of numbers
-    std::vector<std::string> choices = {};     // of strings; empty: any
+    Range range = any_number;               // of numbers
+    std::vector<std::string> choices = {};  // of strings; empty: any
   };
 
   virtual ~Fields() = default;
@@ -72,12 +74,13 @@ class Fields {
   void field(std::string_view key, T& value, std::string_view help, const Range& range = any_number) {
     visit({key, &value, help, range});
   }
-  void field(std::string_view key, std::string& value, std::string_view help, std::vector<std::string> choices) {
+  void field(std::string_view key, std::string& value, std::string_view help,
+             std::vector<std::string> choices) {
     visit({key, &value, help, any_number, std::move(choices)});
   }
   /// An enumeration, written as one of `names`, in the order of its enumerators (which count from 0).
   template <class E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void field(std::string_view key, E& value, std::string_view help, const std::vector<std::string>& names) {
     std::string name = names.at(static_cast<size_t>(value));
     visit({key, &name, help, any_number, names});

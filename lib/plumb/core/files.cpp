@@ -1,14 +1,14 @@
 #include "plumb/core/files.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <system_error>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "plumb/core/error.hpp"
 
@@ -71,7 +71,7 @@ void make_directory(const std::filesystem::path& folder) {
 AppendFile::AppendFile(std::filesystem::path file, int64_t length) : file_(std::move(file)), length_(length) {
   descriptor_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail(file_, "write", errno);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor_, &status) != 0 || status.st_size < length) {
     ::close(descriptor_);
     throw DataError(fmt::format("{}: holds {} bytes; the checkpoint expects at least {}", file_.string(),
@@ -85,7 +85,9 @@ AppendFile::AppendFile(std::filesystem::path file, int64_t length) : file_(std::
 }
 
 AppendFile::AppendFile(AppendFile&& other) noexcept
-    : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)), length_(other.length_) {}
+    : file_(std::move(other.file_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      length_(other.length_) {}
 
 AppendFile::~AppendFile() {
   if (descriptor_ >= 0) ::close(descriptor_);

@@ -10,8 +10,9 @@ namespace plumb {
 /// The bytes of a file. Throws DataError naming the file and the reason.
 std::string read_file(const std::filesystem::path& file);
 
-/// Writes to a temporary name beside `file`, flushes to the disk, then renames: a reader, a crash or a full disk
-/// never sees half a file. Throws DataError naming the file and the reason; the old content then still stands.
+/// Writes to a temporary name beside `file`, flushes to the disk, then renames: a reader, a crash or a full
+/// disk never sees half a file. Throws DataError naming the file and the reason; the old content then still
+/// stands.
 void write_file_atomically(const std::filesystem::path& file, std::string_view bytes);
 
 /// Makes a folder and its parents. Throws DataError naming the folder and the reason.

@@ -20,7 +20,9 @@ uint64_t fnv1a(std::string_view text) {
 
 }  // namespace
 
-uint64_t Seed::derive(std::string_view purpose) const { return splitmix64(splitmix64(value_) ^ fnv1a(purpose)); }
+uint64_t Seed::derive(std::string_view purpose) const {
+  return splitmix64(splitmix64(value_) ^ fnv1a(purpose));
+}
 
 at::Generator Seed::stream(std::string_view purpose) const {
   return at::detail::createCPUGenerator(derive(purpose));

@@ -1,10 +1,10 @@
 /// One seed per run, one independent generator per purpose: what one part draws cannot move another.
 #pragma once
 
-#include <ATen/core/Generator.h>
-
 #include <cstdint>
 #include <string_view>
+
+#include <ATen/core/Generator.h>
 
 namespace plumb {
 

@@ -1,14 +1,14 @@
 /// Name -> component: what a description may name, and how it is made.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/fields.hpp"
@@ -19,7 +19,8 @@ template <class Signature>
 class Registry;
 
 /// The components of one kind. `Product(Args...)` is what making one returns and takes beside its options.
-/// Built-in components are listed by the build (cmake/registrations.cmake); a program adds its own with add().
+/// Built-in components are listed by the build (cmake/registrations.cmake); a program adds its own with
+/// add().
 template <class Product, class... Args>
 class Registry<Product(Args...)> {
  public:
@@ -57,11 +58,13 @@ class Registry<Product(Args...)> {
   template <class T, class Make>
   class Typed final : public Entry {
    public:
-    Typed(T options, std::string help, Make make)
-        : options_(std::move(options)), help_(std::move(help)), make_(std::move(make)) {}
+    Typed(T options, std::string help, Make maker)
+        : options_(std::move(options)), help_(std::move(help)), make_(std::move(maker)) {}
     std::unique_ptr<Entry> clone() const override { return std::make_unique<Typed>(*this); }
     void fields(Fields& fields) override { options_.fields(fields); }
-    Product make(Args... args) const override { return std::invoke(make_, options_, std::forward<Args>(args)...); }
+    Product make(Args... args) const override {
+      return std::invoke(make_, options_, std::forward<Args>(args)...);
+    }
     std::string_view help() const override { return help_; }
 
    private:
@@ -85,7 +88,9 @@ class Choice<Product(Args...)> final : public AnyChoice {
   explicit Choice(const Kind& registry) : registry_(&registry) {}
   Choice(const Kind& registry, const std::string& type) : registry_(&registry) { Choice::select(type); }
   Choice(const Choice& other)
-      : registry_(other.registry_), type_(other.type_), entry_(other.entry_ ? other.entry_->clone() : nullptr) {}
+      : registry_(other.registry_),
+        type_(other.type_),
+        entry_(other.entry_ ? other.entry_->clone() : nullptr) {}
   Choice(Choice&&) noexcept = default;
   Choice& operator=(Choice other) noexcept {
     std::swap(registry_, other.registry_);

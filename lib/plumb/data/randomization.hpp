@@ -1,29 +1,28 @@
-/// The randomization tests of Zhang et al. (ICLR 2017), section 2: labels or pixels replaced, once, before training.
+/// The randomization tests of Zhang et al. (ICLR 2017), section 2: labels or pixels replaced, once, before
+/// training.
 #pragma once
 
 #include "plumb/core/random.hpp"
 #include "plumb/core/registry.hpp"
-#include "plumb/data/dataset.hpp"
+#include "plumb/data/problem.hpp"
 
 namespace plumb {
 
-/// Training and test examples on their way to the network, after cropping and before normalization, with what was
-/// done to the training labels. The test labels are never touched.
-struct Problem {
-  Examples train;       // labels: what the network is trained on
-  Examples test;
-  Tensor clean_labels;  // (n) int64: the training labels before randomization
-  Tensor redrawn;       // (n) bool: labels the randomization drew anew; some draw their old class
-  int64_t num_classes = 0;
-
-  /// (n) bool: training labels that differ from the clean ones.
-  Tensor corrupted() const;
-};
-
-/// Changes a problem in place, with draws from seed.stream("labels") or seed.stream("pixels").
+/// Replaces tensors of a problem, on the CPU, with draws from seed.stream("labels") or seed.stream("pixels").
+/// Tensors that the problem shares with a data set are never written to. Throws ConfigError when labels are
+/// to be redrawn from the other classes and there is one class.
 using Randomizations = Registry<void(Problem&, const Seed&)>;
 
-/// true_labels, corrupted_labels, random_labels, shuffled_pixels, random_pixels, gaussian_pixels.
+/// - true_labels: nothing is changed;
+/// - corrupted_labels: each training label is redrawn with a given probability, from all classes or from the
+///   other ones;
+/// - random_labels: every training label is redrawn from all classes;
+/// - shuffled_pixels: one permutation of the pixel positions for all training and test images;
+/// - random_pixels: a permutation of its own for each training and test image;
+/// - gaussian_pixels: every pixel is drawn from a normal distribution with its channel's mean and variance
+///   over the training images.
+///
+/// Pixels move with all their channels; a vector (n, d) counts as one channel of d pixels.
 Randomizations& randomizations();
 
 }  // namespace plumb

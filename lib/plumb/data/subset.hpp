@@ -11,9 +11,10 @@
 namespace plumb {
 
 struct SubsetOptions {
-  std::vector<std::string> classes;  // by name or number; they are renumbered 0, 1, ... in this order; empty: all
-  std::optional<int64_t> train_examples;
-  std::optional<int64_t> test_examples;
+  /// By name or number; they are renumbered 0, 1, ... in this order; empty: all.
+  std::vector<std::string> classes = {};
+  std::optional<int64_t> train_examples = {};
+  std::optional<int64_t> test_examples = {};
 
   void fields(Fields& f) {
     f.field("classes", classes, "classes to keep, by name or number, renumbered in this order; empty: all");
@@ -23,7 +24,8 @@ struct SubsetOptions {
 };
 
 /// The examples of the chosen classes, then the asked number of them drawn without replacement from
-/// seed.stream("subset"), kept in file order. Throws ConfigError for an unknown class or more examples than exist.
+/// seed.stream("subset"), kept in file order. Throws ConfigError for an unknown class or more examples than
+/// exist.
 Dataset subset(const Dataset& dataset, const SubsetOptions& options, const Seed& seed);
 
 }  // namespace plumb

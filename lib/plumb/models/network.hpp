@@ -1,11 +1,11 @@
 /// The network f(w, x): a LibTorch module with one forward; and the registry of architectures.
 #pragma once
 
-#include <ATen/core/Generator.h>
-#include <torch/nn/module.h>
-
 #include <memory>
 #include <vector>
+
+#include <ATen/core/Generator.h>
+#include <torch/nn/module.h>
 
 #include "plumb/core/registry.hpp"
 #include "plumb/core/tensor.hpp"
@@ -26,8 +26,8 @@ class Network : public torch::nn::Module {
   virtual Tensor forward(Tensor inputs) = 0;
 };
 
-/// Architectures by name. Making one draws all initial weights from the given generator, on the CPU, in float32.
-/// Throws ConfigError when the signature does not suit the architecture.
+/// Architectures by name. Making one draws all initial weights from the given generator, on the CPU, in
+/// float32. Throws ConfigError when the signature does not suit the architecture.
 using Models = Registry<std::shared_ptr<Network>(const Signature&, at::Generator&)>;
 Models& models();
 

@@ -1,0 +1,79 @@
+#include "plumb/command_line/command_line.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include "plumb/command_line/verbs.hpp"
+#include "plumb/core/error.hpp"
+#include "plumb/experiment/provenance.hpp"
+
+namespace plumb {
+namespace {
+
+std::string version_text() {
+  const Versions version = versions();
+  return fmt::format("plumb {} ({}), {}\nLibTorch {}, matrix products by {}", version.plumb, version.commit,
+                     version.compiler, version.libtorch, version.blas);
+}
+
+/// The command line as it can be typed again.
+std::string command_words(int argc, char** argv) {
+  std::string words;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && word.find_first_of(" '\"$`\\*?[]{}()<>|&;#~!") == std::string::npos;
+    words += (i == 0 ? "" : " ") + (plain ? word : "'" + word + "'");
+  }
+  return words;
+}
+
+int complain(int status, std::string_view message) {
+  fmt::print(stderr, "plumb: {}\n", message);
+  return status;
+}
+
+}  // namespace
+
+std::string default_data_folder() {
+  if (const char* folder = std::getenv("PLUMB_DATA"); folder != nullptr && *folder != '\0') return folder;
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return (std::filesystem::path(cache) / "plumb").string();
+  const char* home = std::getenv("HOME");
+  return (std::filesystem::path(home != nullptr ? home : ".") / ".cache" / "plumb").string();
+}
+
+int command_line(int argc, char** argv) {
+  CLI::App program("Trains networks on real and randomized data and measures what theory talks about.",
+                   "plumb");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", version_text);
+  program.get_formatter()->column_width(34);
+  Action action;
+  add_run_verb(program, action, command_words(argc, argv));
+  add_check_verb(program, action);
+  add_list_verb(program, action);
+  add_show_verb(program, action);
+  add_fetch_verb(program, action);
+  add_report_verb(program, action);
+  add_train_verb(program, action);
+  try {
+    program.parse(argc, argv);
+    return action();
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? kDone : kWrongInput;
+  } catch (const ConfigError& error) {
+    return complain(kWrongInput, error.what());
+  } catch (const DataError& error) {
+    return complain(kWrongInput, error.what());
+  } catch (const c10::Error& error) {
+    return complain(kFailed, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return complain(kFailed, error.what());
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,27 @@
+#include "plumb/command_line/components.hpp"
+
+#include "plumb/experiment/run.hpp"
+
+namespace plumb {
+namespace {
+
+template <class Signature>
+ComponentKind component_kind(std::string name, std::string where, const Registry<Signature>& registry) {
+  return {
+      std::move(name), std::move(where), registry.names(),
+      [&registry](const std::string& type) { return std::make_unique<Choice<Signature>>(registry, type); },
+      [&registry](const std::string& type) { return std::string(registry.at(type)->help()); }};
+}
+
+}  // namespace
+
+std::vector<ComponentKind> component_kinds() {
+  return {component_kind("data", "data", datasets()),
+          component_kind("model", "model", models()),
+          component_kind("randomization", "randomization", randomizations()),
+          component_kind("loss", "training.loss", losses()),
+          component_kind("optimizer", "training.optimizer", optimizers()),
+          component_kind("schedule", "training.schedule", schedules())};
+}
+
+}  // namespace plumb

@@ -1,0 +1,24 @@
+/// The kinds of components a description can name, for listing and showing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plumb/core/fields.hpp"
+
+namespace plumb {
+
+struct ComponentKind {
+  std::string name;   // as on the command line: "model"
+  std::string where;  // its key in a description: "training.optimizer"
+  std::vector<std::string> types;
+  std::function<std::unique_ptr<AnyChoice>(const std::string& type)> choose;
+  std::function<std::string(const std::string& type)> help;
+};
+
+/// data, model, randomization, loss, optimizer, schedule.
+std::vector<ComponentKind> component_kinds();
+
+}  // namespace plumb

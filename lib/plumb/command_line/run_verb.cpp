@@ -1,0 +1,132 @@
+#include <set>
+
+#include <fmt/format.h>
+#include <torch/cuda.h>
+
+#include "plumb/command_line/jobs.hpp"
+#include "plumb/command_line/verbs.hpp"
+#include "plumb/experiment/prepare.hpp"
+#include "plumb/experiment/provenance.hpp"
+#include "plumb/report/findings.hpp"
+#include "plumb/report/report.hpp"
+#include "plumb/report/results.hpp"
+
+namespace plumb {
+namespace {
+
+struct RunArguments {
+  std::string file;
+  std::vector<std::string> overrides;
+  std::string data_folder = default_data_folder();
+  std::string out = "runs";
+  std::string device;
+  int64_t jobs = 0;  // 0: as many as there are cores or GPUs
+};
+
+/// Devices are checked before anything is started, so that a wrong one is said once.
+void check_devices(const Experiment& experiment) {
+  std::set<std::string> names;
+  for (const PlannedRun& planned : experiment.runs) names.insert(planned.run.compute.device);
+  for (const std::string& name : names) find_device(name);
+}
+
+/// Makes the folders, writes the descriptions, and returns the runs that are not finished.
+std::vector<Job> lay_out(const Experiment& experiment, const std::filesystem::path& folder) {
+  make_directory(folder);
+  write_file_atomically(folder / "experiment.yaml", experiment.description.to_yaml());
+  std::vector<Job> jobs;
+  for (const PlannedRun& planned : experiment.runs) {
+    const RunDirectory directory(folder / planned.id);
+    make_directory(directory.path);
+    if (directory.finished()) continue;
+    if (!directory.resumable())
+      write_file_atomically(directory.description(), planned.run.description().to_yaml());
+    jobs.push_back({planned, directory});
+  }
+  return jobs;
+}
+
+JobsOptions share_machine(const RunArguments& arguments, const std::vector<Job>& jobs) {
+  JobsOptions options;
+  options.data_folder = arguments.data_folder;
+  const auto runs = static_cast<int64_t>(jobs.size());
+  const auto uses_cuda = [](const Job& job) { return find_device(job.planned.run.compute.device).is_cuda(); };
+  const bool cuda = std::any_of(jobs.begin(), jobs.end(), uses_cuda);
+  if (cuda) options.cuda_devices = static_cast<int64_t>(torch::cuda::device_count());
+  const int64_t cores = available_cores();
+  const int64_t fair = cuda ? options.cuda_devices : cores;
+  options.at_once = std::max<int64_t>(1, std::min(runs, arguments.jobs > 0 ? arguments.jobs : fair));
+  options.threads = std::max<int64_t>(1, cores / options.at_once);
+  return options;
+}
+
+int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results,
+             const std::string& command) {
+  int64_t failed = 0;
+  bool interrupted = false;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    interrupted = interrupted || results[i].kind == JobResult::Kind::interrupted;
+    if (results[i].kind != JobResult::Kind::failed) continue;
+    ++failed;
+    fmt::print(stderr, "plumb: {}: {}\n", jobs[i].planned.id, results[i].message);
+  }
+  if (interrupted) {
+    fmt::print("interrupted; what was done is saved. To go on: {}\n", command);
+    return kInterrupted;
+  }
+  if (failed > 0) {
+    fmt::print(stderr, "plumb: {} of {} runs failed; the others are unharmed. To try again: {}\n", failed,
+               jobs.size(), command);
+    return kFailed;
+  }
+  return kDone;
+}
+
+/// A figure that cannot be drawn does not make the runs worse.
+void show_results(const std::filesystem::path& folder) {
+  fmt::print("\n{}\n", summary_table(load_results(folder)));
+  try {
+    fmt::print("report  {}\n", write_report(folder).string());
+  } catch (const DataError& error) {
+    fmt::print(stderr, "plumb: no report: {}\n", error.what());
+  }
+}
+
+int run_experiment(const RunArguments& arguments, const std::string& command) {
+  std::vector<std::string> overrides = arguments.overrides;
+  if (!arguments.device.empty()) overrides.push_back("compute.device=" + arguments.device);
+  const Experiment experiment = Experiment::read(Config::load(arguments.file), overrides);
+  check_devices(experiment);
+  const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
+  const std::vector<Job> jobs = lay_out(experiment, folder);
+  const JobsOptions options = share_machine(arguments, jobs);
+  fmt::print("{}: {} runs, {} to do", experiment.name, experiment.runs.size(), jobs.size());
+  if (!jobs.empty()) fmt::print(", {} at a time, {} CPU threads each", options.at_once, options.threads);
+  fmt::print("; results in {}\n", folder.string());
+  std::fflush(stdout);
+  const std::vector<JobResult> results = run_jobs(jobs, options);
+  const int status = conclude(jobs, results, command);
+  if (status != kInterrupted) show_results(folder);
+  return status;
+}
+
+}  // namespace
+
+void add_run_verb(CLI::App& program, Action& action, const std::string& command) {
+  const auto arguments = std::make_shared<RunArguments>();
+  CLI::App* verb =
+      program.add_subcommand("run", "Train every run of an experiment that is not finished, and report");
+  verb->add_option("experiment", arguments->file, "YAML description; a run's own run.yaml repeats that run")
+      ->required();
+  verb->add_option("overrides", arguments->overrides, "key.path=value, as in training.batch_size=64");
+  verb->add_option("--data", arguments->data_folder, "folder with data sets")->capture_default_str();
+  verb->add_option("--out", arguments->out, "folder for results")->capture_default_str();
+  verb->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N; instead of the description's");
+  verb->add_option("--jobs", arguments->jobs, "runs at a time; default: one per core or GPU")
+      ->check(CLI::PositiveNumber);
+  verb->callback([&action, arguments, command] {
+    action = [arguments, command] { return run_experiment(*arguments, command); };
+  });
+}
+
+}  // namespace plumb

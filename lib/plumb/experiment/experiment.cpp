@@ -1,0 +1,193 @@
+#include "plumb/experiment/experiment.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "plumb/core/error.hpp"
+
+namespace plumb {
+namespace {
+
+using Assignment = std::pair<std::string, Config>;  // key path, value
+
+struct Point {
+  std::string label;
+  std::vector<Assignment> assignments;
+};
+
+struct Axis {
+  std::string name;
+  std::vector<Point> points;
+};
+
+/// The keys of an experiment beside those of a run.
+struct Header {
+  std::string question;
+  std::optional<int64_t> seed;
+  std::vector<int64_t> seeds;
+  ReportOptions report;
+
+  void fields(Fields& f) {
+    f.field("question", question, "what the experiment asks");
+    f.field("seed", seed, "the seed of every run", non_negative);
+    f.field("seeds", seeds, "one run per seed at every point of the sweep", non_negative);
+    f.section("report", report, "how the report reads");
+  }
+};
+
+void apply_override(Config& config, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw ConfigError(fmt::format("command line: '{}': an override reads key.path=value", text));
+  config.set(text.substr(0, equals), Config::parse(text.substr(equals + 1), "command line: " + text));
+}
+
+/// Takes the header's keys out of `config`.
+Header take_header(Config& config) {
+  Config header = Config::empty_mapping();
+  for (const char* key : {"question", "seed", "seeds", "report"}) {
+    if (const Config* value = config.find(key)) header.add(key, *value);
+    config.erase(key);
+  }
+  return read_options<Header>(header);
+}
+
+void refuse_unknown_keys(const Config& config) {
+  std::vector<std::string> known{"question", "seeds", "sweep", "report"};
+  const Config run = write_options(Run{});
+  for (const Config::Entry& entry : run.entries) known.push_back(entry.key);
+  for (const Config::Entry& entry : config.entries) {
+    if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+    Config key = entry.value;
+    key.place = entry.key_place;
+    key.fail("unknown key" + suggestion(entry.key, known));
+  }
+}
+
+/// A mapping's label is its component's name first: "corrupted_labels, probability: 0.5".
+std::string point_label(const Config& value) {
+  const Config* type = value.is_mapping() ? value.find("type") : nullptr;
+  if (type == nullptr) return value.to_line();
+  Config rest = value;
+  rest.erase("type");
+  return rest.entries.empty() ? type->text : type->text + ", " + rest.to_line();
+}
+
+Axis read_axis(const Config::Entry& entry) {
+  Axis axis{entry.key, {}};
+  const Config& values = entry.value;
+  if (values.kind == Config::Kind::sequence) {
+    for (const Config& value : values.items)
+      axis.points.push_back({point_label(value), {{entry.key, value}}});
+  } else if (values.is_mapping()) {
+    for (const Config::Entry& named : values.entries) {
+      if (!named.value.is_mapping() && !named.value.is_null())
+        named.value.fail("a named point maps key paths to values");
+      Point point{named.key, {}};
+      for (const Config::Entry& setting : named.value.entries)
+        point.assignments.emplace_back(setting.key, setting.value);
+      axis.points.push_back(std::move(point));
+    }
+  } else {
+    values.fail("an axis is a list of values, or a mapping of names to settings");
+  }
+  if (axis.points.empty()) values.fail("an axis needs at least one point");
+  return axis;
+}
+
+std::vector<Axis> take_sweep(Config& config) {
+  std::vector<Axis> axes;
+  if (const Config* sweep = config.find("sweep"); sweep != nullptr && !sweep->is_null()) {
+    if (!sweep->is_mapping()) sweep->fail("a sweep maps axes to their values");
+    for (const Config::Entry& entry : sweep->entries) axes.push_back(read_axis(entry));
+  }
+  config.erase("sweep");
+  return axes;
+}
+
+std::string file_name(std::string_view label) {
+  std::string name;
+  for (const char c : label) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_';
+    if (plain)
+      name += c;
+    else if (!name.empty() && name.back() != '-')
+      name += '-';
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name;
+}
+
+std::string run_id(const PlannedRun& planned) {
+  std::string id;
+  for (const auto& [axis, label] : planned.axes) id += (id.empty() ? "" : "-") + file_name(label);
+  if (id.empty()) id = planned.run.model.type();
+  return fmt::format("{}-seed{}-{}", id.substr(0, 80), planned.run.seed, planned.run.fingerprint());
+}
+
+/// Reads the run at one point; contradictions found without a place of their own get the file's name.
+Run read_run(const Config& config) {
+  try {
+    return Run::read(config);
+  } catch (const ConfigError& error) {
+    const std::string message = error.what();
+    if (message.starts_with(config.place.source) || message.starts_with("command line")) throw;
+    throw ConfigError(fmt::format("{}: {}", config.place.source, message));
+  }
+}
+
+/// All runs below axis `depth`, the base already holding the points of the axes before it.
+void expand(const Config& base, const std::vector<Axis>& axes, const std::vector<int64_t>& seeds,
+            size_t depth, std::vector<std::pair<std::string, std::string>>& labels,
+            std::vector<PlannedRun>& runs) {
+  if (depth == axes.size()) {
+    for (const int64_t seed : seeds) {
+      Config config = base;
+      config.set("seed", Config::scalar(std::to_string(seed)));
+      PlannedRun planned{read_run(config), "", labels};
+      planned.id = run_id(planned);
+      runs.push_back(std::move(planned));
+    }
+    return;
+  }
+  for (const Point& point : axes[depth].points) {
+    Config config = base;
+    for (const auto& [path, value] : point.assignments) config.set(path, value);
+    labels.emplace_back(axes[depth].name, point.label);
+    expand(config, axes, seeds, depth + 1, labels, runs);
+    labels.pop_back();
+  }
+}
+
+void refuse_equal_runs(const std::vector<PlannedRun>& runs, const Config& config) {
+  std::set<std::string> seen;
+  for (const PlannedRun& planned : runs)
+    if (!seen.insert(planned.run.fingerprint()).second)
+      config.fail(fmt::format("sweep: two runs are the same: {}", planned.id));
+}
+
+}  // namespace
+
+Experiment Experiment::read(Config config, const std::vector<std::string>& overrides) {
+  if (!config.is_mapping()) config.fail("a description is a mapping of keys to values");
+  for (const std::string& text : overrides) apply_override(config, text);
+  refuse_unknown_keys(config);
+  Experiment experiment;
+  experiment.description = config;
+  const Header header = take_header(config);
+  experiment.question = header.question;
+  experiment.report = header.report;
+  const std::vector<Axis> axes = take_sweep(config);
+  if (header.seed && !header.seeds.empty()) config.fail("seeds: give either seed or seeds");
+  const std::vector<int64_t> seeds =
+      header.seeds.empty() ? std::vector<int64_t>{header.seed.value_or(0)} : header.seeds;
+  std::vector<std::pair<std::string, std::string>> labels;
+  expand(config, axes, seeds, 0, labels, experiment.runs);
+  experiment.name = experiment.runs.front().run.name;
+  refuse_equal_runs(experiment.runs, config);
+  return experiment;
+}
+
+}  // namespace plumb

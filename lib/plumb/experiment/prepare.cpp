@@ -1,0 +1,93 @@
+#include "plumb/experiment/prepare.hpp"
+
+#include <torch/torch.h>
+
+namespace plumb {
+namespace {
+
+at::ScalarType scalar_type(Precision precision) {
+  return precision == Precision::float64 ? at::kDouble : at::kFloat;
+}
+
+std::vector<int64_t> example_shape(const Tensor& inputs) { return inputs.sizes().slice(1).vec(); }
+
+/// With random crops the whole images stay resident, and cropping and normalizing are part of every batch.
+void prepare_augmented(TrainingData& data, const Run& run, const Normalizer& normalize, int64_t side) {
+  data.augment = [options = run.augmentation, normalize, side](const Tensor& inputs,
+                                                               at::Generator& generator) {
+    return normalize(augment(inputs, options, side, generator));
+  };
+  data.prepare = [preprocessing = run.preprocessing, normalize](const Tensor& inputs) {
+    return normalize(to_unit_range(inputs, preprocessing, inputs.scalar_type()));
+  };
+}
+
+}  // namespace
+
+at::Device find_device(const std::string& name) {
+  const bool available = torch::cuda::is_available();
+  if (name == "cpu" || (name == "auto" && !available)) return at::kCPU;
+  if (!available)
+    throw ConfigError(
+        fmt::format("compute.device: '{}' was asked for, but LibTorch {} finds no CUDA device here; "
+                    "use cpu or auto",
+                    name, TORCH_VERSION));
+  const at::Device device = name == "auto" || name == "cuda" ? at::Device(at::kCUDA, 0) : at::Device(name);
+  const auto count = static_cast<int64_t>(torch::cuda::device_count());
+  if (device.index() >= count)
+    throw ConfigError(
+        fmt::format("compute.device: '{}' was asked for, but there are only {} CUDA devices, counted "
+                    "from 0",
+                    name, count));
+  return device;
+}
+
+PreparedData prepare_data(const Run& run, const std::filesystem::path& data_folder,
+                          const at::Device& device) {
+  const Seed seed(static_cast<uint64_t>(run.seed));
+  const Dataset dataset = subset(run.data.make({data_folder, seed}), run.subset, seed);
+  if (dataset.train.size() == 0) throw DataError(fmt::format("{}: no training examples", dataset.source));
+  const at::ScalarType dtype = scalar_type(run.compute.precision);
+  const bool augmented = run.augmentation.any();
+  PreprocessingOptions stored = run.preprocessing;
+  if (augmented) stored.crop.reset();
+
+  Problem problem;
+  problem.train = {to_unit_range(dataset.train.inputs, stored, dtype), dataset.train.labels};
+  problem.test = dataset.test;
+  if (problem.test.size() > 0) problem.test.inputs = to_unit_range(dataset.test.inputs, stored, dtype);
+  problem.clean_labels = dataset.train.labels;
+  problem.redrawn = at::zeros_like(dataset.train.labels, at::kBool);
+  problem.num_classes = dataset.num_classes;
+  run.randomization.make(problem, seed);
+
+  const Normalizer normalize(run.preprocessing.normalize, problem.train.inputs);
+  PreparedData prepared;
+  prepared.redrawn = problem.redrawn;
+  prepared.source = dataset.source;
+  prepared.class_names = dataset.class_names;
+  prepared.signature.input = example_shape(problem.train.inputs);
+  prepared.signature.outputs = problem.num_classes;
+  TrainingData& data = prepared.data;
+  if (augmented) {
+    if (prepared.signature.input.size() != 3)
+      throw ConfigError(
+          fmt::format("augmentation: crops and flips need images; {} holds vectors", dataset.source));
+    const int64_t side = run.preprocessing.crop.value_or(prepared.signature.input[1]);
+    prepared.signature.input[1] = prepared.signature.input[2] = side;
+    prepare_augmented(data, run, normalize, side);
+  } else {
+    problem.train.inputs = normalize(problem.train.inputs);
+    if (problem.test.size() > 0) problem.test.inputs = normalize(problem.test.inputs);
+  }
+  const auto move = [&](const Examples& examples) {
+    if (examples.size() == 0) return Examples{};
+    return Examples{examples.inputs.to(device), examples.labels.to(device)};
+  };
+  data.train = move(problem.train);
+  data.test = move(problem.test);
+  data.clean_labels = problem.clean_labels.to(device);
+  return prepared;
+}
+
+}  // namespace plumb

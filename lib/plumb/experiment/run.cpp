@@ -1,0 +1,102 @@
+#include "plumb/experiment/run.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "plumb/core/random.hpp"
+
+namespace plumb {
+namespace {
+
+bool is_device_name(const std::string& name) {
+  if (name == "auto" || name == "cpu" || name == "cuda") return true;
+  const std::string_view prefix = "cuda:";
+  return name.starts_with(prefix) && name.size() > prefix.size() && name.size() <= prefix.size() + 3 &&
+         std::all_of(name.begin() + static_cast<std::ptrdiff_t>(prefix.size()), name.end(),
+                     [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' && name.size() <= 80 &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+         });
+}
+
+/// The place of `key`, or of the whole description when the key is not written there.
+[[noreturn]] void fail_at(const Config& config, std::string_view key, std::string_view problem) {
+  const Config* value = config.find(key);
+  if (value != nullptr) value->fail(problem);
+  config.fail(fmt::format("{}: {}", key, problem));
+}
+
+void check_run(const Run& run, const Config& config) {
+  if (!is_file_name(run.name))
+    fail_at(config, "name",
+            "a name of letters, digits, '_', '-' and '.' is needed; it names the output folder");
+  if (run.data.empty())
+    fail_at(config, "data", fmt::format("missing; known: {}", fmt::join(run.data.types(), ", ")));
+  if (run.model.empty())
+    fail_at(config, "model", fmt::format("missing; known: {}", fmt::join(run.model.types(), ", ")));
+  if (!is_device_name(run.compute.device))
+    fail_at(config, "compute",
+            fmt::format("device '{}' is not known; allowed: auto, cpu, cuda, cuda:N", run.compute.device));
+  if (run.augmentation.any() && run.randomization.type().ends_with("_pixels"))
+    fail_at(config, "augmentation",
+            fmt::format("crops and flips cannot be combined with {}", run.randomization.type()));
+  if (run.training.autocast != Autocast::none && run.compute.precision == Precision::float64)
+    fail_at(config, "training", "autocast lowers precision; it cannot be combined with float64");
+  if (!run.training.stop.epochs && !run.training.stop.steps && !run.training.stop.seconds)
+    fail_at(config, "training", "stop: no limit is set; give epochs, steps or seconds");
+}
+
+}  // namespace
+
+void ComputeOptions::fields(Fields& f) {
+  f.field("device", device, "auto (CUDA when there is one), cpu, cuda or cuda:N");
+  f.field("precision", precision, "of weights and arithmetic", {"float32", "float64"});
+  f.field("threads", threads, "CPU threads; none: a fair share of the cores", positive);
+  f.field("deterministic", deterministic, "use only algorithms that give the same result every time");
+}
+
+void CheckpointOptions::fields(Fields& f) {
+  f.field("every_seconds", every_seconds, "seconds between checkpoints", positive);
+  f.field("every_steps", every_steps, "also a checkpoint after each so many updates", positive);
+}
+
+void Run::fields(Fields& f) {
+  f.field("name", name, "names the output folder");
+  f.field("seed", seed, "everything random in the run follows from it", non_negative);
+  f.component("data", data, "the data set");
+  f.section("subset", subset, "which part of it");
+  f.section("preprocessing", preprocessing, "from stored examples to network inputs");
+  f.section("augmentation", augmentation, "random changes of training images, new in each epoch");
+  f.component("randomization", randomization,
+              "what is randomized, once, before training (Zhang et al. 2017)");
+  f.component("model", model, "the network");
+  f.section("training", training, "how it is trained");
+  f.section("compute", compute, "where and in which precision");
+  f.section("checkpoint", checkpoint, "how often the state is saved");
+}
+
+Run Run::read(const Config& config) {
+  Run run = read_options<Run>(config);
+  check_run(run, config);
+  // Options that contradict each other are found by making what needs no data.
+  run.training.loss.make();
+  run.training.optimizer.make({});
+  run.training.schedule.make(run.training.stop.epochs.value_or(run.training.stop.steps ? 1 : 0));
+  return run;
+}
+
+std::string Run::fingerprint() const {
+  Run essence = *this;
+  essence.name.clear();
+  essence.compute.threads.reset();
+  essence.checkpoint = {};
+  const uint64_t hash = Seed(0).derive(essence.description().to_yaml());
+  return fmt::format("{:08x}", static_cast<uint32_t>(hash >> 32));
+}
+
+}  // namespace plumb

@@ -1,0 +1,77 @@
+#include "plumb/experiment/run_directory.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "plumb/core/error.hpp"
+
+namespace plumb {
+namespace {
+
+AppendFile open_series(const std::filesystem::path& file, const Archive* resume_from,
+                       std::string_view header) {
+  AppendFile series(file, resume_from == nullptr ? 0 : resume_from->integer(file.filename().string()));
+  if (resume_from == nullptr) series.append(header);
+  return series;
+}
+
+}  // namespace
+
+RunLock::RunLock(const RunDirectory& directory) {
+  const std::filesystem::path file = directory.path / "lock";
+  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0)
+    throw DataError(fmt::format("{}: cannot write: {}", file.string(), std::strerror(errno)));
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor_);
+    throw DataError(fmt::format("{}: another process is training this run", directory.path.string()));
+  }
+}
+
+RunLock::~RunLock() { ::close(descriptor_); }
+
+RunSeries::RunSeries(const RunDirectory& directory, const Archive* resume_from)
+    : steps_(open_series(directory.steps(), resume_from, "step,epoch,learning_rate,loss,accuracy\n")),
+      evaluations_(open_series(directory.evaluations(), resume_from,
+                               "step,epoch,learning_rate,batch_loss,batch_accuracy,train_loss,train_accuracy,"
+                               "clean_accuracy,memorization,recovery,test_loss,test_accuracy\n")),
+      timing_(open_series(directory.timing(), resume_from,
+                          "step,training_seconds,evaluation_seconds,examples_per_second\n")) {}
+
+void RunSeries::add(const Interval& row) {
+  steps_.append(fmt::format("{},{:.17g},{:.17g},{:.17g},{:.17g}\n", row.step, row.epoch, row.learning_rate,
+                            row.loss, row.accuracy));
+}
+
+void RunSeries::add(const Evaluation& evaluation) {
+  const Interval& batches = evaluation.batches;
+  const Fit& fit = evaluation.fit;
+  evaluations_.append(fmt::format(
+      "{},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g},{:.17g}\n",
+      batches.step, batches.epoch, batches.learning_rate, batches.loss, batches.accuracy, fit.train_loss,
+      fit.train_accuracy, fit.clean_accuracy, fit.memorization, fit.recovery, fit.test_loss,
+      fit.test_accuracy));
+}
+
+void RunSeries::add_timing(int64_t step, double training_seconds, double evaluation_seconds,
+                           double examples_per_second) {
+  timing_.append(fmt::format("{},{:.3f},{:.3f},{:.1f}\n", step, training_seconds, evaluation_seconds,
+                             examples_per_second));
+}
+
+Archive RunSeries::save() {
+  Archive lengths;
+  steps_.sync();
+  evaluations_.sync();
+  timing_.sync();
+  lengths.put("steps.csv", steps_.length());
+  lengths.put("evaluations.csv", evaluations_.length());
+  lengths.put("timing.csv", timing_.length());
+  return lengths;
+}
+
+}  // namespace plumb

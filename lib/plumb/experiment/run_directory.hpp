@@ -1,0 +1,73 @@
+/// The files of one run, and what they say about how far it came.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "plumb/core/archive.hpp"
+#include "plumb/core/files.hpp"
+#include "plumb/training/trainer.hpp"
+
+namespace plumb {
+
+/// run.yaml          the complete description; running it again repeats the run
+/// provenance.json   versions, machine, threads, data, times, the run's point in the sweep
+/// labels.pt         labels, clean_labels, redrawn: (n) each; readable by torch.load
+/// steps.csv         means over training batches
+/// evaluations.csv   exact loss and accuracies
+/// timing.csv        seconds and examples per second
+/// checkpoint.pt     the state to resume from; removed when the run is finished
+/// model.pt          the final weights, under the names of Python's state_dict
+/// outcome.json      written last: why and where the run ended
+struct RunDirectory {
+  explicit RunDirectory(std::filesystem::path folder) : path(std::move(folder)) {}
+
+  std::filesystem::path description() const { return path / "run.yaml"; }
+  std::filesystem::path provenance() const { return path / "provenance.json"; }
+  std::filesystem::path labels() const { return path / "labels.pt"; }
+  std::filesystem::path steps() const { return path / "steps.csv"; }
+  std::filesystem::path evaluations() const { return path / "evaluations.csv"; }
+  std::filesystem::path timing() const { return path / "timing.csv"; }
+  std::filesystem::path checkpoint() const { return path / "checkpoint.pt"; }
+  std::filesystem::path model() const { return path / "model.pt"; }
+  std::filesystem::path outcome() const { return path / "outcome.json"; }
+  std::filesystem::path log() const { return path / "log.txt"; }
+
+  bool finished() const { return std::filesystem::exists(outcome()); }
+  bool resumable() const { return !finished() && std::filesystem::exists(checkpoint()); }
+
+  std::filesystem::path path;
+};
+
+/// Holds a run's folder while it is trained. Throws DataError when another process holds it.
+class RunLock {
+ public:
+  explicit RunLock(const RunDirectory& directory);
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+  ~RunLock();
+
+ private:
+  int descriptor_;
+};
+
+/// The three series of a run, one row at a time. Numbers have 17 significant digits, so nothing is lost.
+class RunSeries {
+ public:
+  /// Starts the files afresh, or cuts them to the lengths that `resume_from` remembers.
+  RunSeries(const RunDirectory& directory, const Archive* resume_from);
+
+  void add(const Interval& interval);
+  void add(const Evaluation& evaluation);
+  void add_timing(int64_t step, double training_seconds, double evaluation_seconds,
+                  double examples_per_second);
+
+  /// Forces the rows to the disk and returns the files' lengths, for a checkpoint.
+  Archive save();
+
+ private:
+  AppendFile steps_, evaluations_, timing_;
+};
+
+}  // namespace plumb

@@ -1,0 +1,19 @@
+#include "plumb/models/network.hpp"
+
+#include <functional>
+#include <numeric>
+
+namespace plumb {
+
+int64_t Signature::input_size() const {
+  return std::accumulate(input.begin(), input.end(), int64_t{1}, std::multiplies<>{});
+}
+
+int64_t parameter_count(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const auto& parameter : module.parameters())
+    if (parameter.requires_grad()) count += parameter.numel();
+  return count;
+}
+
+}  // namespace plumb

@@ -1,0 +1,17 @@
+/// The plotting program gnuplot, run on a script without a shell.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace plumb {
+
+/// The SVG that gnuplot draws for `script`, which must neither set the output nor leave the svg terminal.
+/// Throws DataError when gnuplot is not on PATH (naming the package) or fails (with what it said).
+std::string run_gnuplot(std::string_view script);
+
+/// `text` as a gnuplot string constant: in single quotes nothing is expanded, and control characters become
+/// spaces.
+std::string gnuplot_string(std::string_view text);
+
+}  // namespace plumb

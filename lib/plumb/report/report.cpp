@@ -1,0 +1,219 @@
+#include "plumb/report/report.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "plumb/core/error.hpp"
+#include "plumb/core/files.hpp"
+#include "plumb/report/aggregate.hpp"
+#include "plumb/report/figure.hpp"
+#include "plumb/report/findings.hpp"
+#include "plumb/report/fit_figures.hpp"
+#include "plumb/report/html.hpp"
+#include "plumb/report/wording.hpp"
+
+namespace plumb {
+namespace {
+
+/// Draws a figure, leaves its files in `folder` and returns it as HTML.
+std::string place_figure(const Figure& figure, const std::filesystem::path& folder) {
+  const std::string svg = render_svg(figure);
+  write_file_atomically(folder / (figure.name + ".svg"), svg);
+  write_file_atomically(folder / (figure.name + ".csv"), figure_csv(figure));
+  return html_figure(svg, figure.title, figure.caption);
+}
+
+std::string place_figures(const std::vector<Figure>& figures, const std::filesystem::path& folder) {
+  std::string html = "<div class=\"figures\">\n";
+  for (const Figure& figure : figures) html += place_figure(figure, folder);
+  return html + "</div>\n";
+}
+
+Section findings_section(const Results& results, const std::vector<Point>& points) {
+  Section section{"", "<div class=\"findings\">\n"};
+  for (const std::string& sentence : findings(results, points)) section.body += html_paragraph(sentence);
+  section.body += "</div>\n";
+  return section;
+}
+
+Section first_figure(const Results& results, const std::vector<Point>& points,
+                     const std::filesystem::path& folder) {
+  std::vector<Figure> figures = learning_curve_figures(points);
+  for (Figure& figure : figures) figure.title = "(a) " + figure.title;
+  if (Figure figure = time_to_fit_figure(results, points); !figure.curves.empty()) {
+    figure.title = "(b) " + figure.title;
+    figures.push_back(std::move(figure));
+  }
+  if (Figure figure = test_error_figure(points); !figure.curves.empty()) {
+    figure.title = "(c) " + figure.title;
+    figures.push_back(std::move(figure));
+  }
+  return {"Figure 1", place_figures(figures, folder)};
+}
+
+Section accuracy_section(const std::vector<Point>& points, const std::filesystem::path& folder) {
+  Section section{"Accuracy", ""};
+  if (const std::vector<Figure> figures = final_accuracy_figures(points); !figures.empty())
+    section.body += place_figures(figures, folder);
+  if (const std::vector<Figure> figures = accuracy_figures(points); !figures.empty())
+    section.body += html_details(
+        fmt::format("Along training ({})", counted(static_cast<int64_t>(figures.size()), "figure")),
+        place_figures(figures, folder));
+  if (section.body.empty()) section.body = html_paragraph("No run has been evaluated yet.");
+  return section;
+}
+
+Section points_section(const Results& results, const std::vector<Point>& points) {
+  HtmlTable table;
+  table.header = {"point",         "steps to fit", "T(p)/T(0)", "train %", "memorized %",
+                  "true labels %", "recovered %",  "test %",    "steps",   "epochs",
+                  "training time", "completed",    "outcome"};
+  if (results.options.fit_loss)
+    table.header.push_back(fmt::format("steps to loss ≤ {:.4g}", *results.options.fit_loss));
+  for (const Point& point : points) {
+    const std::string fit = point.fits || point.completed == 0
+                                ? number_text(point.steps_to_fit)
+                                : fmt::format("{} of {} reached it", point.fitted, point.completed);
+    table.rows.push_back(
+        {point.label, fit, number_text(point.slowdown.value_or(Estimate{})),
+         percent_text(point.last("train_accuracy")), percent_text(point.last("memorization")),
+         percent_text(point.last("clean_accuracy")), percent_text(point.last("recovery")),
+         percent_text(point.last("test_accuracy")), number_text(point.steps()), number_text(point.epochs()),
+         duration_text(point.training_seconds()), fmt::format("{} of {}", point.completed, point.runs.size()),
+         outcome_text(point.outcomes())});
+    if (results.options.fit_loss) table.rows.back().push_back(number_text(point.steps_to_loss));
+  }
+  Section section{"Every point", html_table(table)};
+  section.body +=
+      fmt::format("<p class=\"note\">{}</p>\n",
+                  escape_html(fmt::format("Means over completed runs with the standard error over seeds; "
+                                          "accuracies at the last evaluation. Fit: first "
+                                          "evaluation with training accuracy ≥ {:.6g} %. True labels: "
+                                          "accuracy on examples whose label was left or "
+                                          "redrawn as it was; memorized: on wrong labels, as given; "
+                                          "recovered: on wrong labels, against the true class. "
+                                          "{}: not reached or not measured.",
+                                          100 * results.options.fit_accuracy, absent)));
+  return section;
+}
+
+/// Runs that no mean contains, each with its reason.
+Section missing_section(const Results& results) {
+  HtmlTable table{{"run", "what happened", "last evaluated step"}, {}, 2};
+  for (const RunResult& run : results.runs) {
+    if (run.completed()) continue;
+    const std::string message = run.ending && !run.ending->message.empty() ? ": " + run.ending->message : "";
+    const auto step = run.last("step");
+    table.rows.push_back({run.id, outcome_text(run.outcome()) + message,
+                          step ? fmt::format("{}", *step) : std::string(absent)});
+  }
+  for (const Results::Skipped& skipped : results.skipped)
+    table.rows.push_back({skipped.folder, "left out: " + skipped.reason, std::string(absent)});
+  return {"Left out of every mean", table.rows.empty() ? "" : html_table(table)};
+}
+
+void flatten_settings(const Config& config, const std::string& path, TextPairs& settings) {
+  if (!config.is_mapping()) {
+    settings.emplace_back(path, config.kind == Config::Kind::scalar ? config.text : config.to_line());
+    return;
+  }
+  for (const auto& [key, place, value] : config.entries)
+    flatten_settings(value, path.empty() ? key : path + "." + key, settings);
+}
+
+/// The distinct texts under each key, in order of appearance.
+std::vector<std::pair<std::string, std::vector<std::string>>> distinct_texts(
+    const std::vector<TextPairs>& runs) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> all;
+  for (const TextPairs& run : runs)
+    for (const auto& [key, text] : run) {
+      auto found = std::find_if(all.begin(), all.end(),
+                                [&key = key](const auto& entry) { return entry.first == key; });
+      if (found == all.end()) found = all.insert(all.end(), {key, {}});
+      if (std::find(found->second.begin(), found->second.end(), text) == found->second.end())
+        found->second.push_back(text);
+    }
+  return all;
+}
+
+std::string joined_texts(const std::vector<std::string>& texts) {
+  if (texts.size() <= 12) return fmt::format("{}", fmt::join(texts, "; "));
+  const std::vector<std::string> first(texts.begin(), texts.begin() + 12);
+  return fmt::format("{}; and {} more", fmt::join(first, "; "), texts.size() - 12);
+}
+
+Section settings_section(const Results& results) {
+  std::vector<TextPairs> runs;
+  for (const RunResult& run : results.runs) flatten_settings(run.description, "", runs.emplace_back());
+  HtmlTable common{{"setting", "value"}, {}, 2};
+  HtmlTable varied{{"setting", "values"}, {}, 2};
+  for (const auto& [key, texts] : distinct_texts(runs)) {
+    const bool everywhere = std::all_of(runs.begin(), runs.end(), [&key = key](const TextPairs& run) {
+      return std::any_of(run.begin(), run.end(), [&key](const auto& pair) { return pair.first == key; });
+    });
+    (texts.size() == 1 && everywhere ? common : varied).rows.push_back({key, joined_texts(texts)});
+  }
+  Section section{"Settings", ""};
+  if (!varied.rows.empty()) section.body += html_details("What differs between runs", html_table(varied));
+  section.body += html_details("What all runs share", html_table(common));
+  section.body += html_details("The description as given",
+                               fmt::format("<pre>{}</pre>\n", escape_html(results.description.to_yaml())));
+  return section;
+}
+
+Section provenance_section(const Results& results) {
+  std::vector<TextPairs> runs;
+  for (const RunResult& run : results.runs) runs.push_back(run.provenance);
+  HtmlTable table{{"what", "recorded"}, {}, 2};
+  for (auto& [key, texts] : distinct_texts(runs)) {
+    const bool time = key == "started" || key == "finished";
+    if (time && texts.size() > 1) {
+      const auto [first, last] = std::minmax_element(texts.begin(), texts.end());
+      table.rows.push_back({key, fmt::format("{} to {}", *first, *last)});
+    } else {
+      table.rows.push_back({key, joined_texts(texts)});
+    }
+  }
+  Section section{"Where the numbers come from", html_table(table)};
+  section.body += html_paragraph("To repeat the experiment, or go on with it where it was stopped:");
+  section.body += fmt::format("<pre>plumb run experiment.yaml\nplumb report {}</pre>\n",
+                              escape_html(results.folder.filename().string()));
+  section.body += html_paragraph(
+      "experiment.yaml lies beside this page; each run's folder holds its complete settings (run.yaml), its "
+      "provenance and every measured number (CSV). figures/ holds each figure as SVG and its numbers as "
+      "CSV.");
+  return section;
+}
+
+}  // namespace
+
+std::filesystem::path write_report(const Results& results) {
+  if (results.runs.empty())
+    throw DataError(fmt::format(
+        "{}: holds no readable run{}; run the experiment first", results.folder.string(),
+        results.skipped.empty()
+            ? std::string{}
+            : fmt::format(" ({}: {})", results.skipped.front().folder, results.skipped.front().reason)));
+  const std::vector<Point> points = aggregate(results);
+  const std::filesystem::path figures = results.folder / "figures";
+  make_directory(figures);
+  Page page{results.options.title.empty() ? results.name : results.options.title, results.question, {}};
+  page.sections.push_back(findings_section(results, points));
+  page.sections.push_back(first_figure(results, points, figures));
+  page.sections.push_back(accuracy_section(points, figures));
+  page.sections.push_back(points_section(results, points));
+  if (Section missing = missing_section(results); !missing.body.empty())
+    page.sections.push_back(std::move(missing));
+  page.sections.push_back(settings_section(results));
+  page.sections.push_back(provenance_section(results));
+  const std::filesystem::path file = results.folder / "report.html";
+  write_file_atomically(file, html_page(page));
+  return file;
+}
+
+std::filesystem::path write_report(const std::filesystem::path& folder) {
+  return write_report(load_results(folder));
+}
+
+}  // namespace plumb

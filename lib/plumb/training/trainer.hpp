@@ -1,0 +1,131 @@
+/// The training loop: batches, updates, evaluations, stopping; a state that can be saved and taken up again
+/// exactly.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "plumb/core/archive.hpp"
+#include "plumb/core/random.hpp"
+#include "plumb/models/network.hpp"
+#include "plumb/training/evaluation.hpp"
+#include "plumb/training/loss.hpp"
+#include "plumb/training/optimizer.hpp"
+#include "plumb/training/sampler.hpp"
+#include "plumb/training/schedule.hpp"
+#include "plumb/training/stopping.hpp"
+
+namespace plumb {
+
+enum class Autocast { none, bfloat16 };
+
+struct TrainingOptions {
+  Choice<Loss()> loss{losses(), "cross_entropy"};
+  Choice<std::unique_ptr<Optimizer>(std::vector<Tensor>)> optimizer{optimizers(), "sgd"};
+  Choice<Schedule(double)> schedule{schedules(), "constant"};
+  double warmup_epochs = 0;
+  int64_t batch_size = 128;
+  std::optional<int64_t> micro_batch;
+  Autocast autocast = Autocast::none;
+  StopOptions stop;
+  double evaluate_every = 1;
+  int64_t evaluation_batch = 500;
+  int64_t record_every = 50;
+
+  void fields(Fields& f);
+};
+
+/// A run held still before an update: what a measurement may look at. Measurements change nothing of it.
+struct Moment {
+  int64_t step;  // updates done
+  double epoch;  // epochs done, with fraction
+  Network& network;
+  const TrainingData& data;
+  const Loss& loss;
+};
+
+/// Means over the training batches since the last interval; the loss is L of a batch, the accuracy in
+/// training mode.
+struct Interval {
+  int64_t step;
+  double epoch;
+  double learning_rate;
+  double loss;
+  double accuracy;
+};
+
+/// One evaluation, with the means over the training batches since the previous one.
+struct Evaluation {
+  Interval batches;
+  Fit fit;
+};
+
+/// What may follow a run. Nothing it does can change the trajectory; all calls come between updates.
+class TrainingObserver {
+ public:
+  virtual ~TrainingObserver() = default;
+  virtual void before_step(const Moment&) {}
+  virtual void interval(const Interval&) {}
+  virtual void evaluated(const Evaluation&) {}
+  /// After an update and whatever was recorded at it: the moment to save. False interrupts the run.
+  virtual bool after_step(const class Trainer&) { return true; }
+};
+
+class Trainer {
+ public:
+  /// Trains `network` in place. Batch order and augmentation come from seed.stream("batches") and
+  /// ("augmentation"). Throws ConfigError when the options do not fit together.
+  Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOptions options, const Seed& seed);
+
+  /// Trains until one of the stop conditions holds, or the observer says stop.
+  Outcome run(TrainingObserver& observer);
+
+  int64_t step() const { return step_; }
+  double epoch() const { return sampler_.progress(); }
+  double training_seconds() const { return training_seconds_; }
+  double evaluation_seconds() const { return evaluation_seconds_; }
+
+  /// Everything the rest of the run depends on: weights, buffers, optimizer, order of examples, generators
+  /// (LibTorch's global ones too, which a network's own dropout may use), running means, times. A trainer
+  /// made with the same arguments that loads it continues bit for bit.
+  Archive state() const;
+  void load(const Archive& archive);
+
+ private:
+  struct Means {    // of the batches since some step, kept on the device so that no step waits for it
+    Tensor totals;  // (2) double: sum of losses times examples, correct predictions
+    int64_t examples = 0;
+  };
+
+  void update(double learning_rate);
+  void accumulate(Means& means, const Tensor& sums, int64_t examples) const;
+  Interval take(Means& means) const;
+  Archive save(const Means& means) const;
+  void restore(Means& means, const Archive& archive) const;
+  double learning_rate() const;
+  bool diverged_now() const;
+  bool evaluation_due() const;
+  std::optional<Outcome> evaluate_now(TrainingObserver& observer);
+  std::optional<Outcome> limit_reached() const;
+  void switch_clock(double& meter);
+
+  std::shared_ptr<Network> network_;
+  TrainingData data_;
+  TrainingOptions options_;
+  Loss loss_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Sampler sampler_;
+  Schedule schedule_;
+  at::Generator augmentation_;
+  at::Device device_;
+  bool full_batch_;
+
+  int64_t step_ = 0;
+  double evaluated_at_ = -1;  // epoch of the last evaluation
+  Means interval_, since_evaluation_;
+  double training_seconds_ = 0;
+  double evaluation_seconds_ = 0;
+  double clock_ = 0;  // when the running meter was last read, in seconds of the steady clock
+};
+
+}  // namespace plumb

@@ -1,0 +1,167 @@
+// Oracle: the messages and values a reader of the description would expect, written out by hand.
+#include "plumb/core/fields.hpp"
+
+#include "support/catch.hpp"
+
+#include "plumb/core/error.hpp"
+#include "plumb/core/registry.hpp"
+
+using namespace plumb;
+
+namespace {
+
+enum class Colour { red, green };
+
+struct Inner {
+  double rate = 0.5;
+  void fields(Fields& f) { f.field("rate", rate, "a rate", fraction); }
+};
+
+struct Small {
+  int64_t width = 4;
+  void fields(Fields& f) { f.field("width", width, "units", positive); }
+};
+
+struct Empty {
+  void fields(Fields&) {}
+};
+
+using Makers = Registry<int64_t(int64_t)>;
+
+const Makers& makers() {
+  static const Makers registry = [] {
+    Makers built;
+    built.add<Small>("small", "a small one",
+                     [](const Small& options, int64_t factor) { return options.width * factor; });
+    built.add<Empty>("empty", "an empty one", [](const Empty&, int64_t) { return int64_t{0}; });
+    return built;
+  }();
+  return registry;
+}
+
+struct Everything {
+  bool flag = false;
+  int64_t count = 3;
+  double size = 1.5;
+  std::string word = "a";
+  Colour colour = Colour::red;
+  std::vector<int64_t> numbers{1, 2};
+  std::vector<std::string> words;
+  std::optional<int64_t> limit;
+  std::optional<double> target = 0.25;
+  Inner inner;
+  Choice<int64_t(int64_t)> part{makers(), "small"};
+
+  void fields(Fields& f) {
+    f.field("flag", flag, "a flag");
+    f.field("count", count, "how many", positive);
+    f.field("size", size, "how large");
+    f.field("word", word, "which", {"a", "b"});
+    f.field("colour", colour, "which colour", {"red", "green"});
+    f.field("numbers", numbers, "some numbers", non_negative);
+    f.field("words", words, "some words");
+    f.field("limit", limit, "an end", positive);
+    f.field("target", target, "a goal", fraction);
+    f.section("inner", inner, "a group");
+    f.component("part", part, "a component");
+  }
+};
+
+std::string refusal(const std::string& yaml) {
+  try {
+    read_options<Everything>(Config::parse(yaml, "a.yaml"));
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("options are read from YAML and keep their defaults otherwise", "[core][fields]") {
+  const auto options = read_options<Everything>(
+      Config::parse("flag: true\ncount: 7\nsize: 1e-3\nword: b\ncolour: green\nnumbers: [0, 5]\nwords: [x, "
+                    "'true']\nlimit: 9\n"
+                    "target: none\ninner: {rate: 1}\npart: {type: small, width: 11}\n"));
+  CHECK(options.flag);
+  CHECK(options.count == 7);
+  CHECK(options.size == 1e-3);
+  CHECK(options.word == "b");
+  CHECK(options.colour == Colour::green);
+  CHECK(options.numbers == std::vector<int64_t>{0, 5});
+  CHECK(options.words == std::vector<std::string>{"x", "true"});
+  CHECK(options.limit == 9);
+  CHECK_FALSE(options.target.has_value());
+  CHECK(options.inner.rate == 1);
+  CHECK(options.part.make(2) == 22);
+  CHECK(read_options<Everything>(Config::parse("{}")).part.make(2) == 8);
+  CHECK(read_options<Everything>(Config::parse("part: empty")).part.make(2) == 0);
+}
+
+TEST_CASE("what is written reads back to the same options", "[core][fields]") {
+  Everything options;
+  options.size = 0.1 + 0.2;  // has no short decimal form
+  options.words = {"true", "1", "a b", ""};
+  options.limit = 5;
+  const std::string yaml = write_options(options).to_yaml();
+  const auto again = read_options<Everything>(Config::parse(yaml));
+  CHECK(again.size == options.size);
+  CHECK(again.words == options.words);
+  CHECK(again.limit == 5);
+  CHECK(write_options(again).to_yaml() == yaml);
+}
+
+TEST_CASE("wrong values are refused with place, path and what is right", "[core][fields]") {
+  CHECK(refusal("cuont: 1") == "a.yaml:1:1: cuont: unknown key; did you mean 'count'?");
+  CHECK(refusal("inner:\n  rat: 1") == "a.yaml:2:3: inner.rat: unknown key; did you mean 'rate'?");
+  CHECK(refusal("count: -3") == "a.yaml:1:8: count: -3 must be positive");
+  CHECK(refusal("count: 1.5") == "a.yaml:1:8: count: '1.5' is not a whole number");
+  CHECK(refusal("count: 010x") == "a.yaml:1:8: count: '010x' is not a whole number");
+  CHECK(refusal("count: '3'") == "a.yaml:1:8: count: '3' is not a whole number");
+  CHECK(refusal("count: 99999999999999999999") ==
+        "a.yaml:1:8: count: 99999999999999999999 is too large to hold");
+  CHECK(refusal("count: [1]") == "a.yaml:1:8: count: a list is not a whole number");
+  CHECK(refusal("count: none") == "a.yaml:1:8: count: 'none' is not a whole number");
+  CHECK(refusal("size: .inf") == "a.yaml:1:7: size: '.inf' is not a number");
+  CHECK(refusal("size: inf") == "a.yaml:1:7: size: inf must be a finite number");
+  CHECK(refusal("size: nan") == "a.yaml:1:7: size: nan must be a finite number");
+  CHECK(refusal("target: 1.01") == "a.yaml:1:9: target: 1.01 must lie between 0 and 1");
+  CHECK(refusal("flag: yes") == "a.yaml:1:7: flag: 'yes' is not true or false");
+  CHECK(refusal("word: c") == "a.yaml:1:7: word: 'c' is not allowed; did you mean 'a'? (allowed: a, b)");
+  CHECK(refusal("numbers: [1, -1]") == "a.yaml:1:14: numbers[1]: -1 must not be negative");
+  CHECK(refusal("inner: 3") == "a.yaml:1:8: inner: '3' is not a mapping of keys to values");
+  CHECK(refusal("part: smal") ==
+        "a.yaml:1:7: part: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
+  CHECK(refusal("part: {type: empty, width: 1}") ==
+        "a.yaml:1:21: part.width: unknown key; did you mean 'type'?");
+  CHECK(refusal("[1]") == "a.yaml:1:1: a list is not a mapping of keys to values");
+}
+
+TEST_CASE("help lists every field once with its default", "[core][fields]") {
+  FieldHelp help;
+  Everything{}.fields(help);
+  REQUIRE(help.lines.size() == 11);
+  CHECK(help.lines[1].key == "count");
+  CHECK(help.lines[1].value == "3");
+  CHECK(help.lines[1].allowed == "must be positive");
+  CHECK(help.lines[9].key == "inner.rate");
+  CHECK(help.lines[10].allowed == "empty | small");
+}
+
+TEST_CASE("a registry refuses a name twice and an unknown name", "[core][registry]") {
+  Makers registry;
+  const auto make = [](const Empty&, int64_t) { return int64_t{1}; };
+  registry.add<Empty>("one", "", make);
+  CHECK_THROWS_AS(registry.add<Empty>("one", "", make), ContractError);
+  CHECK_THROWS_AS(registry.at("two"), ContractError);
+}
+
+TEST_CASE("copies of a choice do not share their options", "[core][registry]") {
+  Choice<int64_t(int64_t)> first(makers(), "small");
+  Choice<int64_t(int64_t)> second = first;
+  const Config config = Config::parse("width: 100");
+  FieldReader reader(config);
+  second.fields(reader);
+  CHECK(second.make(1) == 100);
+  CHECK(first.make(1) == 4);
+}
