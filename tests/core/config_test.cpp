@@ -39,6 +39,7 @@ TEST_CASE("a description keeps values, order and places", "[core][config]") {
 TEST_CASE("ambiguous YAML is refused with its place", "[core][config]") {
   CHECK(refusal("a: 1\na: 2\n") == "a.yaml:2:1: a: duplicate key; first given at line 1");
   CHECK(refusal("a: &x 1\nb: *x\n") == "a.yaml:1:4: anchors are not supported; write the value out");
+  // The words are yaml-cpp's; newer versions append the anchor's name.
   CHECK_THAT(refusal("a: *x\n"), ContainsSubstring("a.yaml:1:4: the referenced anchor is not defined"));
   CHECK(refusal("<<: {a: 1}\n") == "a.yaml:1:1: <<: a key must be a plain word");
   CHECK(refusal("a: !!int 1\n") == "a.yaml:1:4: tags are not supported");
