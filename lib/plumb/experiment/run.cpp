@@ -57,6 +57,10 @@ void ComputeOptions::fields(Fields& f) {
   f.field("device", device, "auto (CUDA when there is one), cpu, cuda or cuda:N");
   f.field("precision", precision, "of weights and arithmetic", {"float32", "float64"});
   f.field("threads", threads, "CPU threads; none: a fair share of the cores", positive);
+  f.field("memory_format", memory_format,
+          "of images and convolutions; auto: channels_last where it is the faster one, on the CPU and with "
+          "autocast",
+          {"auto", "contiguous", "channels_last"});
   f.field("deterministic", deterministic, "use only algorithms that give the same result every time");
 }
 

@@ -15,11 +15,13 @@
 namespace plumb {
 
 enum class Precision { float32, float64 };
+enum class MemoryFormat { automatic, contiguous, channels_last };
 
 struct ComputeOptions {
   std::string device = "auto";
   Precision precision = Precision::float32;
   std::optional<int64_t> threads;
+  MemoryFormat memory_format = MemoryFormat::automatic;
   bool deterministic = true;
 
   void fields(Fields& f);

@@ -38,6 +38,20 @@ void set_up_libtorch(const Run& run, int64_t threads, const at::Device& device) 
   seed_global_generators(Seed(static_cast<uint64_t>(run.seed)).derive("global"), device);
 }
 
+/// Lays out the weights of a convolutional network as asked; true when its inputs are to have channels last.
+bool lay_out_network(Network& network, const Run& run, const at::Device& device) {
+  const bool faster = device.is_cpu() || run.training.autocast != Autocast::none;
+  if (run.compute.memory_format == MemoryFormat::contiguous) return false;
+  if (run.compute.memory_format == MemoryFormat::automatic && !faster) return false;
+  bool convolutional = false;
+  for (Tensor& parameter : network.parameters()) {
+    if (parameter.dim() != 4) continue;
+    parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
+    convolutional = true;
+  }
+  return convolutional;
+}
+
 Json describe_provenance(const Run& run, const PreparedData& prepared, const Network& network,
                          int64_t threads, const at::Device& device, const RunnerOptions& options) {
   const Versions version = versions();
@@ -247,6 +261,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   at::Generator weights = seed.stream("weights");
   const std::shared_ptr<Network> network = run.model.make(prepared.signature, weights);
   network->to(device, run.compute.precision == Precision::float64 ? at::kDouble : at::kFloat);
+  prepared.data.channels_last = lay_out_network(*network, run, device);
 
   write_provenance(describe_provenance(run, prepared, *network, threads, device, options), directory,
                    checkpoint.has_value());

@@ -17,7 +17,7 @@ Outputs predict(Network& network, const Examples& examples, const TrainingData& 
   for (int64_t begin = 0; begin < examples.size(); begin += chunk) {
     const int64_t end = std::min(begin + chunk, examples.size());
     const Tensor stored = examples.inputs.slice(0, begin, end);
-    const Tensor outputs = network.forward(data.prepare ? data.prepare(stored) : stored);
+    const Tensor outputs = network.forward(data.evaluation_inputs(stored));
     total += loss.sum(outputs, examples.labels.slice(0, begin, end)).to(at::kDouble);
     predictions.push_back(outputs.argmax(1));
   }
@@ -31,7 +31,19 @@ double mean_over(const Tensor& hits, const Tensor& mask) {
   return static_cast<double>(hits.logical_and(mask).sum().item<int64_t>()) / static_cast<double>(count);
 }
 
+Tensor laid_out(const Tensor& inputs, bool channels_last) {
+  return channels_last && inputs.dim() == 4 ? inputs.contiguous(at::MemoryFormat::ChannelsLast) : inputs;
+}
+
 }  // namespace
+
+Tensor TrainingData::evaluation_inputs(const Tensor& stored) const {
+  return laid_out(prepare ? prepare(stored) : stored, channels_last);
+}
+
+Tensor TrainingData::training_inputs(const Tensor& stored, at::Generator& generator) const {
+  return augment ? laid_out(augment(stored, generator), channels_last) : evaluation_inputs(stored);
+}
 
 Fit evaluate(Network& network, const TrainingData& data, const Loss& loss, int64_t chunk) {
   const at::NoGradGuard no_grad;

@@ -4,6 +4,8 @@
 #include <functional>
 #include <limits>
 
+#include <ATen/core/Generator.h>
+
 #include "plumb/data/dataset.hpp"
 #include "plumb/models/network.hpp"
 #include "plumb/training/loss.hpp"
@@ -21,6 +23,12 @@ struct TrainingData {
   std::function<Tensor(const Tensor&)> prepare;
   /// The same for training batches, with random crops and flips; empty: as prepare.
   std::function<Tensor(const Tensor&, at::Generator&)> augment;
+  /// Image batches reach the network with their channels innermost in memory; the numbers are the same.
+  bool channels_last = false;
+
+  /// What the network is given for stored inputs, in evaluation and in training.
+  Tensor evaluation_inputs(const Tensor& stored) const;
+  Tensor training_inputs(const Tensor& stored, at::Generator& generator) const;
 };
 
 /// How well a network does on the whole training and test set, in evaluation mode. Fractions; NaN where

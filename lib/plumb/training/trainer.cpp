@@ -110,12 +110,8 @@ void Trainer::update(double learning_rate) {
   Tensor sums = at::zeros({2}, labels.options().dtype(at::kDouble));
   for (int64_t begin = 0; begin < examples; begin += slice) {
     const int64_t end = std::min(begin + slice, examples);
-    Tensor x = inputs.slice(0, begin, end);
+    const Tensor x = data_.training_inputs(inputs.slice(0, begin, end), augmentation_);
     const Tensor y = labels.slice(0, begin, end);
-    if (data_.augment)
-      x = data_.augment(x, augmentation_);
-    else if (data_.prepare)
-      x = data_.prepare(x);
     Tensor outputs;
     {
       const AutocastGuard autocast(options_.autocast == Autocast::bfloat16);
