@@ -132,8 +132,7 @@ TEST_CASE("wrong values are refused with place, path and what is right", "[core]
   CHECK(refusal("inner: 3") == "a.yaml:1:8: inner: '3' is not a mapping of keys to values");
   CHECK(refusal("part: smal") ==
         "a.yaml:1:7: part: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
-  CHECK(refusal("part: {type: empty, width: 1}") ==
-        "a.yaml:1:21: part.width: unknown key; known: type");
+  CHECK(refusal("part: {type: empty, width: 1}") == "a.yaml:1:21: part.width: unknown key; known: type");
   CHECK(refusal("[1]") == "a.yaml:1:1: a list is not a mapping of keys to values");
 }
 

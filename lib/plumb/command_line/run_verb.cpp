@@ -100,7 +100,8 @@ int run_experiment(const RunArguments& arguments, const std::string& command) {
   const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
   const std::vector<Job> jobs = lay_out(experiment, folder);
   const JobsOptions options = share_machine(arguments, jobs);
-  fmt::print("{}: {} runs, {} to do", experiment.name, experiment.runs.size(), jobs.size());
+  fmt::print("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
+             experiment.runs.size() == 1 ? "" : "s", jobs.size());
   if (!jobs.empty()) fmt::print(", {} at a time, {} CPU threads each", options.at_once, options.threads);
   fmt::print("; results in {}\n", folder.string());
   std::fflush(stdout);

@@ -143,9 +143,11 @@ void expand(const Config& base, const std::vector<Axis>& axes, const std::vector
             size_t depth, std::vector<std::pair<std::string, std::string>>& labels,
             std::vector<PlannedRun>& runs) {
   if (depth == axes.size()) {
-    for (const int64_t seed : seeds) {
+    // A point of the sweep may set the seed itself.
+    const Config* own = base.find("seed");
+    for (const int64_t seed : own != nullptr ? std::vector<int64_t>{0} : seeds) {
       Config config = base;
-      config.set("seed", Config::scalar(std::to_string(seed)));
+      if (own == nullptr) config.set("seed", Config::scalar(std::to_string(seed)));
       PlannedRun planned{read_run(config), "", labels};
       planned.id = run_id(planned);
       runs.push_back(std::move(planned));

@@ -1,0 +1,40 @@
+// Oracle: the line a person should read, written out by hand.
+#include "plumb/command_line/progress.hpp"
+
+#include "support/catch.hpp"
+
+using namespace plumb;
+
+TEST_CASE("progress crosses a pipe unchanged, undefined numbers included", "[command_line][progress]") {
+  Progress progress;
+  progress.step = 123;
+  progress.epoch = 2.5;
+  progress.loss = 0.1;
+  progress.fit.test_accuracy = 0.25;
+  progress.resumed = true;
+  const auto again = decode_progress(encode_progress(progress));
+  REQUIRE(again.has_value());
+  CHECK(again->step == 123);
+  CHECK(again->loss == 0.1);
+  CHECK(again->fit.test_accuracy == 0.25);
+  CHECK(std::isnan(again->accuracy));
+  CHECK(again->resumed);
+  CHECK_FALSE(decode_progress("{\"error\": \"x\"}").has_value());
+  CHECK_FALSE(decode_progress("not JSON").has_value());
+}
+
+TEST_CASE("a progress line says rate and remaining time", "[command_line][progress]") {
+  Progress progress;
+  progress.epoch = 3;
+  progress.max_epochs = 30;
+  progress.fraction_done = 0.1;
+  progress.loss = 1.5;
+  progress.accuracy = 0.5;
+  progress.fit.test_accuracy = 0.1;
+  progress.examples_per_second = 1234;
+  progress.seconds = 20;
+  CHECK(progress_line(progress) ==
+        "epoch 3.0/30  loss 1.5000  train  50.0 %  test  10.0 %  1234 examples/s  at most 3:00 left");
+  CHECK(duration_text(3725) == "1:02:05");
+  CHECK(duration_text(59.6) == "1:00");
+}

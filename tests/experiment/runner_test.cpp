@@ -1,0 +1,135 @@
+// Oracle: the same run done in one sitting, compared byte for byte; and the files' own invariants.
+#include "plumb/experiment/runner.hpp"
+
+#include "support/catch.hpp"
+#include "support/files.hpp"
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include "plumb/core/error.hpp"
+#include "plumb/experiment/prepare.hpp"
+
+using namespace plumb;
+
+namespace {
+
+Run small_run(const std::string& more = "") {
+  return Run::read(Config::parse(
+      "name: small\ndata: {type: sphere, train_examples: 60, test_examples: 30, dimension: 6, classes: 3}\n"
+      "preprocessing: {normalize: none}\nmodel: {type: mlp, width: 8, depth: 1}\n"
+      "training: {optimizer: {type: sgd, learning_rate: 0.1}, batch_size: 16, record_every: 3, stop: "
+      "{epochs: 6}}\n"
+      "randomization: {type: corrupted_labels, probability: 0.5}\ncompute: {device: cpu, threads: 1}\n" +
+      more));
+}
+
+struct StopAtStep {
+  std::atomic<bool> stop{false};
+  RunnerOptions options;
+
+  explicit StopAtStep(int64_t evaluations) : left(evaluations) {
+    options.stop = &stop;
+    options.progress = [this](const Progress&) {
+      if (--left == 0) stop = true;
+    };
+  }
+  int64_t left;
+};
+
+}  // namespace
+
+TEST_CASE("a finished run's folder holds everything, and is not run again", "[experiment][runner]") {
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path());
+  RunnerOptions options;
+  options.axes = {{"setting", "half"}};
+  CHECK(execute(small_run(), directory, options) == Outcome::epoch_limit);
+  CHECK(directory.finished());
+  CHECK_FALSE(std::filesystem::exists(directory.checkpoint()));
+  const auto provenance = nlohmann::json::parse(read_file(directory.provenance()));
+  CHECK(provenance["axes"]["setting"] == "half");
+  CHECK(provenance["parameters"] == 6 * 8 + 8 + 8 * 3 + 3);
+  const Archive labels = Archive::load(directory.labels());
+  const Tensor changed = labels.tensor("labels").ne(labels.tensor("clean_labels"));
+  CHECK(changed.sum().item<int64_t>() == std::llround(provenance["corrupted_fraction"].get<double>() * 60));
+  CHECK_FALSE(changed.logical_and(labels.tensor("redrawn").logical_not()).any().item<bool>());
+  const Archive weights = Archive::load(directory.model());
+  int64_t saved = 0;
+  for (const auto& [name, value] : weights.values()) saved += std::get<Tensor>(value).numel();
+  CHECK(saved == 6 * 8 + 8 + 8 * 3 + 3);
+  const std::string before = read_file(directory.evaluations());
+  CHECK(execute(small_run(), directory, options) == Outcome::epoch_limit);
+  CHECK(read_file(directory.evaluations()) == before);
+}
+
+TEST_CASE("a run stopped and resumed writes the same files as one sitting", "[experiment][runner][resume]") {
+  const test::TemporaryFolder whole, parts;
+  CHECK(execute(small_run(), RunDirectory(whole.path()), {}) == Outcome::epoch_limit);
+  const RunDirectory directory(parts.path());
+  int sittings = 0;
+  for (Outcome outcome = Outcome::interrupted; outcome == Outcome::interrupted; ++sittings) {
+    REQUIRE(sittings < 20);
+    StopAtStep stopper(2);
+    outcome = execute(small_run(), directory, stopper.options);
+    if (outcome == Outcome::interrupted) CHECK(directory.resumable());
+  }
+  CHECK(sittings > 2);
+  for (const char* file : {"steps.csv", "evaluations.csv"})
+    CHECK(read_file(whole / file) == read_file(parts / file));
+  const Archive left = Archive::load(whole / "model.pt"), right = Archive::load(parts / "model.pt");
+  for (const auto& [name, value] : left.values()) CHECK(std::get<Tensor>(value).equal(right.tensor(name)));
+}
+
+TEST_CASE("a checkpoint of another description or a damaged one is refused, not overwritten",
+          "[experiment][runner]") {
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path());
+  StopAtStep stopper(2);
+  CHECK(execute(small_run(), directory, stopper.options) == Outcome::interrupted);
+  const std::string saved = read_file(directory.checkpoint());
+  CHECK_THROWS_WITH(execute(small_run("seed: 9\n"), directory, {}),
+                    ContainsSubstring("belongs to another description"));
+  CHECK(read_file(directory.checkpoint()) == saved);
+  write_file_atomically(directory.checkpoint(), saved.substr(0, saved.size() / 2));
+  CHECK_THROWS_WITH(execute(small_run(), directory, {}),
+                    ContainsSubstring("checkpoint.pt: not a readable archive"));
+}
+
+TEST_CASE("two processes cannot train one run", "[experiment][runner]") {
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path());
+  const RunLock lock(directory);
+  CHECK_THROWS_WITH(execute(small_run(), directory, {}),
+                    ContainsSubstring("another process is training this run"));
+}
+
+TEST_CASE("a diverged run is a result", "[experiment][runner]") {
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path());
+  const Run run = Run::read(Config::parse(
+      "name: d\ndata: {type: sphere, train_examples: 30}\nmodel: {type: mlp, activation: "
+      "linear}\npreprocessing: {normalize: none}\n"
+      "training: {loss: square, optimizer: {type: sgd, learning_rate: 1e6}, stop: {epochs: 50}}\n"));
+  CHECK(execute(run, directory, {}) == Outcome::diverged);
+  CHECK(execute(run, directory, {}) == Outcome::diverged);
+}
+
+TEST_CASE("what is random in the data does not depend on the model or the batches", "[experiment][prepare]") {
+  Run other = small_run();
+  other.training.batch_size = 5;
+  other.model.select("two_layer");
+  const PreparedData left = prepare_data(small_run(), "", torch::kCPU),
+                     right = prepare_data(other, "", torch::kCPU);
+  CHECK(left.data.train.labels.equal(right.data.train.labels));
+  CHECK(left.data.train.inputs.equal(right.data.train.inputs));
+}
+
+TEST_CASE("float64 runs compute in float64", "[experiment][prepare]") {
+  Run run = small_run();
+  run.compute.precision = Precision::float64;
+  CHECK(prepare_data(run, "", torch::kCPU).data.train.inputs.scalar_type() == torch::kDouble);
+  const test::TemporaryFolder folder;
+  CHECK(execute(run, RunDirectory(folder.path()), {}) == Outcome::epoch_limit);
+  CHECK(std::get<Tensor>(Archive::load(folder / "model.pt").values().begin()->second).scalar_type() ==
+        torch::kDouble);
+}
