@@ -72,13 +72,13 @@ TEST_CASE("only an unfinished run may end in the middle of a line", "[report][re
   CHECK(results.runs[5].evaluations.rows.size() == 1);
 }
 
-TEST_CASE("points follow the description, and numbers in labels count as numbers", "[report][results]") {
+TEST_CASE("points follow the sweep, and numbers in labels count as numbers", "[report][results]") {
   CHECK(plumb::natural_less("p = 0.5", "p = 0.75"));
   CHECK(plumb::natural_less("width 64", "width 128"));
   CHECK_FALSE(plumb::natural_less("width 128", "width 64"));
   CHECK(plumb::natural_less("a", "ab"));
   const TemporaryFolder folder;
-  write_text(folder / "experiment.yaml", "axes: [zebra, ape]\n");
+  write_text(folder / "experiment.yaml", "note: ape\nsweep: {m: [zebra, ape]}\n");
   write_run(folder.path(), {"x", "\"m\": \"ape\"", "true_labels", 0, {0.1}});
   write_run(folder.path(), {"y", "\"m\": \"zebra\"", "true_labels", 10, {0.1}});
   write_run(folder.path(), {"z", "\"m\": \"zebra\"", "true_labels", 9, {0.1}});

@@ -6,21 +6,10 @@
 #include <fmt/format.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/experiment/sweep.hpp"
 
 namespace plumb {
 namespace {
-
-using Assignment = std::pair<std::string, Config>;  // key path, value
-
-struct Point {
-  std::string label;
-  std::vector<Assignment> assignments;
-};
-
-struct Axis {
-  std::string name;
-  std::vector<Point> points;
-};
 
 /// The keys of an experiment beside those of a run.
 struct Header {
@@ -66,43 +55,9 @@ void refuse_unknown_keys(const Config& config) {
   }
 }
 
-/// A mapping's label is its component's name first: "corrupted_labels, probability: 0.5".
-std::string point_label(const Config& value) {
-  const Config* type = value.is_mapping() ? value.find("type") : nullptr;
-  if (type == nullptr) return value.to_line();
-  Config rest = value;
-  rest.erase("type");
-  return rest.entries.empty() ? type->text : type->text + ", " + rest.to_line();
-}
-
-Axis read_axis(const Config::Entry& entry) {
-  Axis axis{entry.key, {}};
-  const Config& values = entry.value;
-  if (values.kind == Config::Kind::sequence) {
-    for (const Config& value : values.items)
-      axis.points.push_back({point_label(value), {{entry.key, value}}});
-  } else if (values.is_mapping()) {
-    for (const Config::Entry& named : values.entries) {
-      if (!named.value.is_mapping() && !named.value.is_null())
-        named.value.fail("a named point maps key paths to values");
-      Point point{named.key, {}};
-      for (const Config::Entry& setting : named.value.entries)
-        point.assignments.emplace_back(setting.key, setting.value);
-      axis.points.push_back(std::move(point));
-    }
-  } else {
-    values.fail("an axis is a list of values, or a mapping of names to settings");
-  }
-  if (axis.points.empty()) values.fail("an axis needs at least one point");
-  return axis;
-}
-
-std::vector<Axis> take_sweep(Config& config) {
-  std::vector<Axis> axes;
-  if (const Config* sweep = config.find("sweep"); sweep != nullptr && !sweep->is_null()) {
-    if (!sweep->is_mapping()) sweep->fail("a sweep maps axes to their values");
-    for (const Config::Entry& entry : sweep->entries) axes.push_back(read_axis(entry));
-  }
+std::vector<SweepAxis> take_sweep(Config& config) {
+  std::vector<SweepAxis> axes;
+  if (const Config* sweep = config.find("sweep")) axes = read_sweep(*sweep);
   config.erase("sweep");
   return axes;
 }
@@ -139,7 +94,7 @@ Run read_run(const Config& config) {
 }
 
 /// All runs below axis `depth`, the base already holding the points of the axes before it.
-void expand(const Config& base, const std::vector<Axis>& axes, const std::vector<int64_t>& seeds,
+void expand(const Config& base, const std::vector<SweepAxis>& axes, const std::vector<int64_t>& seeds,
             size_t depth, std::vector<std::pair<std::string, std::string>>& labels,
             std::vector<PlannedRun>& runs) {
   if (depth == axes.size()) {
@@ -154,7 +109,7 @@ void expand(const Config& base, const std::vector<Axis>& axes, const std::vector
     }
     return;
   }
-  for (const Point& point : axes[depth].points) {
+  for (const SweepPoint& point : axes[depth].points) {
     Config config = base;
     for (const auto& [path, value] : point.assignments) config.set(path, value);
     labels.emplace_back(axes[depth].name, point.label);
@@ -181,7 +136,7 @@ Experiment Experiment::read(Config config, const std::vector<std::string>& overr
   const Header header = take_header(config);
   experiment.question = header.question;
   experiment.report = header.report;
-  const std::vector<Axis> axes = take_sweep(config);
+  const std::vector<SweepAxis> axes = take_sweep(config);
   if (header.seed && !header.seeds.empty()) config.fail("seeds: give either seed or seeds");
   const std::vector<int64_t> seeds =
       header.seeds.empty() ? std::vector<int64_t>{header.seed.value_or(0)} : header.seeds;

@@ -10,6 +10,7 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
+#include "plumb/experiment/sweep.hpp"
 
 namespace plumb {
 namespace {
@@ -85,29 +86,23 @@ RunResult load_run(const std::filesystem::path& folder) {
   return run;
 }
 
-/// Where each text first stands in the description: the order in which a reader expects points.
-void number_texts(const Config& config, std::map<std::string, size_t>& order) {
-  if (config.kind == Config::Kind::scalar) order.emplace(config.text, order.size());
-  for (const Config& item : config.items) number_texts(item, order);
-  for (const auto& [key, place, value] : config.entries) {
-    order.emplace(key, order.size());
-    number_texts(value, order);
-  }
-}
-
+/// By point, in the order in which the sweep writes them, then by seed.
 void sort_runs(std::vector<RunResult>& runs, const Config& description) {
-  std::map<std::string, size_t> order;
-  number_texts(description, order);
-  const auto rank = [&order](const std::string& label) {
-    const auto found = order.find(label);
+  std::map<std::pair<std::string, std::string>, size_t> order;
+  if (const Config* sweep = description.find("sweep"))
+    for (const SweepAxis& axis : read_sweep(*sweep))
+      for (const SweepPoint& point : axis.points)
+        order.emplace(std::pair{axis.name, point.label}, order.size());
+  const auto rank = [&order](const std::pair<std::string, std::string>& point) {
+    const auto found = order.find(point);
     return found == order.end() ? order.size() : found->second;
   };
   std::stable_sort(runs.begin(), runs.end(), [&rank](const RunResult& left, const RunResult& right) {
     for (size_t i = 0; i < std::min(left.axes.size(), right.axes.size()); ++i) {
-      const std::string& a = left.axes[i].second;
-      const std::string& b = right.axes[i].second;
-      if (a == b) continue;
-      return rank(a) != rank(b) ? rank(a) < rank(b) : natural_less(a, b);
+      const auto& a = left.axes[i];
+      const auto& b = right.axes[i];
+      if (a.second == b.second) continue;
+      return rank(a) != rank(b) ? rank(a) < rank(b) : natural_less(a.second, b.second);
     }
     return left.seed != right.seed ? natural_less(left.seed, right.seed) : natural_less(left.id, right.id);
   });
