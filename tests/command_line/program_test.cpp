@@ -189,6 +189,16 @@ TEST_CASE("an output folder that cannot be written is an error", "[command_line]
   const auto result = run_small(folder);
   CHECK(result.status == 2);
   CHECK_THAT(result.output, ContainsSubstring("cannot make the folder"));
+  std::filesystem::remove(folder / "out");
+  std::filesystem::create_directories(folder / "out");
+  if (::mount("plumb-test", (folder / "out").c_str(), "tmpfs", MS_RDONLY, "size=1m") != 0) {
+    WARN("cannot mount a read-only file system here; it is not tried");
+    return;
+  }
+  const auto read_only = run_small(folder);
+  CHECK(read_only.status == 2);
+  CHECK_THAT(read_only.output, ContainsSubstring("Read-only file system"));
+  ::umount((folder / "out").c_str());
 }
 
 TEST_CASE("a disk that fills up ends a run with an error, and what was saved before is resumed",

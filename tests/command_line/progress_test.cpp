@@ -34,7 +34,7 @@ TEST_CASE("a progress line says rate and remaining time", "[command_line][progre
   progress.examples_per_second = 1234;
   progress.seconds = 20;
   CHECK(progress_line(progress) ==
-        "epoch 3.0/30  loss 1.5000  train  50.0 %  test  10.0 %  1234 examples/s  at most 3:00 left");
+        "epoch 3.0/30  loss 1.5000  train  50.0 %  test  10.0 %  at most 3:00 left  1234 examples/s");
   CHECK(duration_text(3725) == "1:02:05");
   CHECK(duration_text(59.6) == "1:00");
 }

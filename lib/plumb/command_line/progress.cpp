@@ -80,11 +80,11 @@ std::string progress_line(const Progress& progress) {
   const double train = std::isnan(progress.accuracy) ? progress.fit.train_accuracy : progress.accuracy;
   if (!std::isnan(train)) line += "  train " + percent(train);
   if (!std::isnan(progress.fit.test_accuracy)) line += "  test " + percent(progress.fit.test_accuracy);
-  if (progress.examples_per_second > 0)
-    line += fmt::format("  {:.0f} examples/s", progress.examples_per_second);
   if (progress.fraction_done > 0 && progress.fraction_done < 1)
     line += "  at most " +
             duration_text(progress.seconds * (1 - progress.fraction_done) / progress.fraction_done) + " left";
+  if (progress.examples_per_second > 0)
+    line += fmt::format("  {:.0f} examples/s", progress.examples_per_second);
   return line;
 }
 

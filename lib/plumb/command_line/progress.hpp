@@ -13,7 +13,7 @@ namespace plumb {
 std::string encode_progress(const Progress& progress);
 std::optional<Progress> decode_progress(const std::string& line);
 
-/// "epoch 3.2/30  loss 1.234  train 54.1 %  test 10.2 %  8123 examples/s  at most 2:31 left"
+/// "epoch 3.2/30  loss 1.234  train 54.1 %  test 10.2 %  at most 2:31 left  8123 examples/s"
 std::string progress_line(const Progress& progress);
 
 /// "2:31", "1:02:31"

@@ -1,3 +1,4 @@
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -64,12 +65,15 @@ int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results
              const std::string& command) {
   int64_t failed = 0;
   bool interrupted = false;
+  std::map<std::string, std::vector<std::string>> complaints;  // what went wrong -> in which runs
   for (size_t i = 0; i < jobs.size(); ++i) {
     interrupted = interrupted || results[i].kind == JobResult::Kind::interrupted;
     if (results[i].kind != JobResult::Kind::failed) continue;
     ++failed;
-    fmt::print(stderr, "plumb: {}: {}\n", jobs[i].planned.id, results[i].message);
+    complaints[results[i].message].push_back(jobs[i].planned.id);
   }
+  for (const auto& [message, runs] : complaints)
+    fmt::print(stderr, "plumb: {}: {}\n", fmt::join(runs, ", "), message);
   if (interrupted) {
     fmt::print("interrupted; what was done is saved. To go on: {}\n", command);
     return kInterrupted;
