@@ -71,6 +71,9 @@ struct Config::Entry {
   Config value;
 };
 
+/// "source:line:column: path: problem", without what is not known.
+std::string at_place(const Place& place, std::string_view path, std::string_view problem);
+
 /// "; did you mean 'width'?" when one of `known` is close to `word` in edit distance, else "; known: a, b,
 /// c".
 std::string suggestion(std::string_view word, const std::vector<std::string>& known);
