@@ -122,6 +122,40 @@ TEST_CASE("Ctrl-C saves, says how to go on, and going on gives the same bits", "
   check_same_results(run, only_run(stopped / "out" / "small"));
 }
 
+TEST_CASE("a run resumed beside more or fewer others keeps its thread count", "[command_line][resume]") {
+  const test::TemporaryFolder folder;
+  std::string yaml = small_experiment;
+  yaml.replace(yaml.find(", threads: 1"), 12, "");
+  const std::filesystem::path file = write(folder / "small.yaml", yaml);
+  const std::string out = (folder / "out").string();
+  REQUIRE(
+      run_program({plumb_program(), "run", file.string(), "--out", out, "training.stop.epochs=1"}).status ==
+      0);
+  const std::filesystem::path run = only_run(folder / "out" / "small");
+  // As if the run had been started with 3 threads and stopped.
+  std::filesystem::remove(run / "outcome.json");
+  write(run / "checkpoint.pt", "");
+  std::string provenance = read_file(run / "provenance.json");
+  const size_t threads = provenance.find("\"threads\": ");
+  provenance.replace(threads, provenance.find(',', threads) - threads, "\"threads\": 3");
+  write(run / "provenance.json", provenance);
+  const pid_t process =
+      test::start_program({plumb_program(), "run", file.string(), "--out", out, "training.stop.epochs=1"});
+  std::string environment;
+  for (int i = 0; i < 2000 && environment.find("OMP_NUM_THREADS=") == std::string::npos; ++i) {
+    std::ifstream children("/proc/" + std::to_string(process) + "/task/" + std::to_string(process) +
+                           "/children");
+    std::string child;
+    if (children >> child) {
+      std::ifstream stream("/proc/" + child + "/environ", std::ios::binary);
+      environment.assign(std::istreambuf_iterator<char>(stream), {});
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  test::wait_for(process);
+  CHECK_THAT(environment, ContainsSubstring("OMP_NUM_THREADS=3"));
+}
+
 TEST_CASE("one failing run does not stop the others, and finished runs are skipped", "[command_line]") {
   const test::TemporaryFolder folder;
   const std::string sweep =

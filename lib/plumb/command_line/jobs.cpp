@@ -39,6 +39,18 @@ struct Child {
   int64_t slot;
 };
 
+/// A resumed run keeps the thread count it was started with: sums in another order would not be the same
+/// bits.
+int64_t thread_count(const JobsOptions& options, const Job& job) {
+  if (job.planned.run.compute.threads) return *job.planned.run.compute.threads;
+  if (job.directory.resumable() && std::filesystem::exists(job.directory.provenance())) {
+    const auto json = nlohmann::json::parse(read_file(job.directory.provenance()), nullptr, false);
+    if (json.is_object() && json.contains("threads") && json["threads"].is_number_integer())
+      return json["threads"].get<int64_t>();
+  }
+  return options.threads;
+}
+
 std::vector<std::string> child_environment(const JobsOptions& options, const Job& job, int64_t slot) {
   std::map<std::string, std::string> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -46,7 +58,7 @@ std::vector<std::string> child_environment(const JobsOptions& options, const Job
     const size_t equals = text.find('=');
     variables[text.substr(0, equals)] = equals == std::string::npos ? "" : text.substr(equals + 1);
   }
-  const std::string threads = std::to_string(job.planned.run.compute.threads.value_or(options.threads));
+  const std::string threads = std::to_string(thread_count(options, job));
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
     variables[name] = threads;
   // OpenMP threads that spin while they wait slow everything else on the machine down several times.
