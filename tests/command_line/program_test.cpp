@@ -142,7 +142,7 @@ TEST_CASE("a run resumed beside more or fewer others keeps its thread count", "[
   const pid_t process =
       test::start_program({plumb_program(), "run", file.string(), "--out", out, "training.stop.epochs=1"});
   std::string environment;
-  for (int i = 0; i < 2000 && environment.find("OMP_NUM_THREADS=") == std::string::npos; ++i) {
+  for (int i = 0; i < 2000 && environment.find("OMP_NUM_THREADS=3") == std::string::npos; ++i) {
     std::ifstream children("/proc/" + std::to_string(process) + "/task/" + std::to_string(process) +
                            "/children");
     std::string child;
