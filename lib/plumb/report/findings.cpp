@@ -130,7 +130,12 @@ std::string render_rows(const std::vector<SummaryRow>& rows) {
   widths[0] = std::min(widths[0], summary_width > others + 12 ? summary_width - others : size_t{12});
   std::string text;
   for (const SummaryRow& row : rows) {
-    std::string line = fmt::format("{:<{}}", clipped(row[0], widths[0]), widths[0]);
+    std::string label = row[0];
+    if (length(label) > widths[0]) {  // a label too long for its column gets a line of its own
+      text += clipped(label, summary_width) + "\n";
+      label.clear();
+    }
+    std::string line = fmt::format("{:<{}}", label, widths[0]);
     for (size_t i = 1; i < 7; ++i) line += fmt::format("  {:>{}}", row[i], widths[i]);
     line += "  " + clipped(row[7], widths[7]);
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
