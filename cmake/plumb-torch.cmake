@@ -36,7 +36,9 @@ if(EXISTS ${plumb_torch_prefix}/lib/libtorch_cuda.so)
     "${plumb_torch_prefix}/include;${plumb_torch_prefix}/include/torch/csrc/api/include")
   target_link_options(torch INTERFACE "LINKER:-rpath,${plumb_torch_prefix}/lib")
   # Nothing of ours calls libtorch_cuda by name; dropped by the linker, it would leave programs without CUDA.
-  target_link_libraries(torch INTERFACE -Wl,--push-state,--no-as-needed ${plumb_torch_prefix}/lib/libtorch.so
+  # libstdc++ first: pip's libraries export a std::filesystem of their own, built for an older system, and the loader takes
+# the first definition it finds; the one in libtorch.so ends in a call to address 0.
+target_link_libraries(torch INTERFACE -Wl,--push-state,--no-as-needed -lstdc++ ${plumb_torch_prefix}/lib/libtorch.so
     ${plumb_torch_prefix}/lib/libtorch_cpu.so ${plumb_torch_prefix}/lib/libtorch_cuda.so
     ${plumb_torch_prefix}/lib/libc10_cuda.so ${plumb_torch_prefix}/lib/libc10.so -Wl,--pop-state)
 else()
