@@ -43,13 +43,7 @@ bool lay_out_network(Network& network, const Run& run, const at::Device& device)
   const bool faster = device.is_cpu() || run.training.autocast != Autocast::none;
   if (run.compute.memory_format == MemoryFormat::contiguous) return false;
   if (run.compute.memory_format == MemoryFormat::automatic && !faster) return false;
-  bool convolutional = false;
-  for (Tensor& parameter : network.parameters()) {
-    if (parameter.dim() != 4) continue;
-    parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
-    convolutional = true;
-  }
-  return convolutional;
+  return lay_out_channels_last(network);
 }
 
 Json describe_provenance(const Run& run, const PreparedData& prepared, const Network& network,
