@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
+#include "plumb/core/memory.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/training/snapshot.hpp"
@@ -248,6 +249,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   const Archive* resume_from = checkpoint ? &*checkpoint : nullptr;
   const at::Device device = find_device(run.compute.device);
   const int64_t threads = parse_threads(run, resume_from);
+  if (device.is_cpu()) keep_freed_memory();
   set_up_libtorch(run, threads, device);
 
   PreparedData prepared = prepare_data(run, options.data_folder, device);
