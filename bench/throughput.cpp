@@ -1,5 +1,5 @@
-// Times training steps of a network: the Trainer's; the same forward, backward and update on one fixed batch;
-// and the selection of batches by itself; in alternating blocks. Prints a JSON object for each.
+// Times training steps of a network: the Trainer's; the same forward, backward and update without metrics;
+// and these on one fixed batch; in alternating blocks. Prints a JSON object for each.
 #include <chrono>
 #include <ctime>
 #include <iostream>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
+#include "plumb/core/memory.hpp"
 #include "plumb/data/preprocessing.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/training/trainer.hpp"
@@ -21,7 +22,7 @@ constexpr int64_t classes = 10;
 struct BenchOptions {
   std::string model, memory_format = "channels_last";
   int threads = 1;
-  int64_t examples = 1280, batch = 128, blocks = 1, steps = 10, warmup = 2;
+  int64_t examples = 12800, batch = 128, blocks = 1, steps = 10, warmup = 2;
 };
 
 /// Seconds per step of each block: on the wall's clock and of the process.
@@ -71,42 +72,51 @@ TrainingData random_images(const BenchOptions& options, const Signature& signatu
   return data;
 }
 
-/// Forward, backward and update on the first batch, over and over.
-class FixedBatch {
+/// Forward, backward and update without metrics: on the first batch over and over, or on new ones.
+class BareLoop {
  public:
-  FixedBatch(std::shared_ptr<Network> network, const TrainingData& data, const TrainingOptions& options)
+  BareLoop(std::shared_ptr<Network> network, const TrainingData& data, const TrainingOptions& options,
+           const Seed& seed)
       : network_(std::move(network)),
+        data_(data),
         loss_(options.loss.make()),
         optimizer_(options.optimizer.make(network_->parameters())),
+        sampler_(data.train.size(), options.batch_size, seed.stream("batches"), at::kCPU),
         inputs_(data.evaluation_inputs(data.train.inputs.slice(0, 0, options.batch_size)).clone()),
         labels_(data.train.labels.slice(0, 0, options.batch_size)) {}
 
-  void train(int64_t steps) {
+  void train_on_fixed(int64_t steps) {
+    for (int64_t step = 0; step < steps; ++step) update(inputs_, labels_);
+  }
+
+  void train_on_new(int64_t steps) {
     for (int64_t step = 0; step < steps; ++step) {
-      for (Tensor& parameter : network_->parameters()) parameter.mutable_grad() = Tensor();
-      (loss_.sum(network_->forward(inputs_), labels_) * loss_.scale(labels_.size(0))).backward();
-      optimizer_->step(optimizer_->base_learning_rate());
+      const Tensor indices = sampler_.next();
+      update(data_.evaluation_inputs(data_.train.inputs.index_select(0, indices)),
+             data_.train.labels.index_select(0, indices));
     }
   }
 
  private:
+  void update(const Tensor& inputs, const Tensor& labels) {
+    for (Tensor& parameter : network_->parameters()) parameter.mutable_grad() = Tensor();
+    (loss_.sum(network_->forward(inputs), labels) * loss_.scale(labels.size(0))).backward();
+    optimizer_->step(optimizer_->base_learning_rate());
+  }
+
   std::shared_ptr<Network> network_;
+  const TrainingData& data_;
   Loss loss_;
   std::unique_ptr<Optimizer> optimizer_;
+  Sampler sampler_;
   Tensor inputs_, labels_;
 };
 
-/// What a step does before it has its batch.
-void select_batches(Sampler& sampler, const TrainingData& data, int64_t steps) {
-  for (int64_t step = 0; step < steps; ++step) {
-    const Tensor indices = sampler.next();
-    const Tensor inputs = data.evaluation_inputs(data.train.inputs.index_select(0, indices));
-    const Tensor labels = data.train.labels.index_select(0, indices);
-  }
-}
-
 void measure(const BenchOptions& options) {
+  // As a run sets up its process.
+  keep_freed_memory();
   at::set_num_threads(options.threads);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
   const Seed seed(0);
   const Signature signature{.input = {3, 28, 28}, .outputs = classes};
   at::Generator weights = seed.stream("weights");
@@ -121,16 +131,15 @@ void measure(const BenchOptions& options) {
     observer.left = steps;
     trainer.run(observer);
   };
-  FixedBatch fixed(network, data, training);
-  Sampler sampler(options.examples, options.batch, seed.stream("batches"), at::kCPU);
+  BareLoop bare(network, data, training, seed);
 
   train(options.warmup);
-  fixed.train(options.warmup);
-  Series trained, computed, selected;
+  bare.train_on_fixed(options.warmup);
+  Series trained, fresh, fixed;
   for (int64_t block = 0; block < options.blocks; ++block) {
     trained.time_block(options.steps, train);
-    computed.time_block(options.steps, [&](int64_t steps) { fixed.train(steps); });
-    selected.time_block(options.steps, [&](int64_t steps) { select_batches(sampler, data, steps); });
+    fresh.time_block(options.steps, [&](int64_t steps) { bare.train_on_new(steps); });
+    fixed.time_block(options.steps, [&](int64_t steps) { bare.train_on_fixed(steps); });
   }
   const Versions version = versions();
   const auto print = [&](const char* side, const Series& series) {
@@ -149,8 +158,8 @@ void measure(const BenchOptions& options) {
     std::cout << line.dump() << "\n";
   };
   print("plumb", trained);
-  print("plumb fixed batch", computed);
-  print("plumb selection", selected);
+  print("plumb without metrics", fresh);
+  print("plumb on one batch", fixed);
 }
 
 }  // namespace

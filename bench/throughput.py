@@ -100,11 +100,12 @@ def main():
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("--memory-format", choices=["contiguous", "channels_last"], default="contiguous")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--examples", type=int, default=1280)
+    parser.add_argument("--examples", type=int, default=12800)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10, help="per block")
     parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--note", default="", help="appended to the name of this side")
     options = parser.parse_args()
 
     torch.set_num_threads(options.threads)
@@ -127,7 +128,7 @@ def main():
             next(steps)
         wall.append((time.perf_counter() - began[0]) / options.steps)
         cpu.append((time.process_time() - began[1]) / options.steps)
-    print(json.dumps({"side": "python " + options.memory_format, "model": options.model,
+    print(json.dumps({"side": f"python {options.memory_format}{options.note}", "model": options.model,
                       "parameters": sum(p.numel() for p in model.parameters()), "threads": torch.get_num_threads(),
                       "libtorch": torch.__version__, "wall": wall, "cpu": cpu}))
 
