@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
+#include "plumb/core/memory.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/training/snapshot.hpp"
@@ -43,13 +44,7 @@ bool lay_out_network(Network& network, const Run& run, const at::Device& device)
   const bool faster = device.is_cpu() || run.training.autocast != Autocast::none;
   if (run.compute.memory_format == MemoryFormat::contiguous) return false;
   if (run.compute.memory_format == MemoryFormat::automatic && !faster) return false;
-  bool convolutional = false;
-  for (Tensor& parameter : network.parameters()) {
-    if (parameter.dim() != 4) continue;
-    parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
-    convolutional = true;
-  }
-  return convolutional;
+  return lay_out_channels_last(network);
 }
 
 Json describe_provenance(const Run& run, const PreparedData& prepared, const Network& network,
@@ -254,6 +249,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   const Archive* resume_from = checkpoint ? &*checkpoint : nullptr;
   const at::Device device = find_device(run.compute.device);
   const int64_t threads = parse_threads(run, resume_from);
+  if (device.is_cpu()) keep_freed_memory();
   set_up_libtorch(run, threads, device);
 
   PreparedData prepared = prepare_data(run, options.data_folder, device);

@@ -3,6 +3,8 @@
 #include <functional>
 #include <numeric>
 
+#include <ATen/ATen.h>
+
 namespace plumb {
 
 int64_t Signature::input_size() const {
@@ -14,6 +16,16 @@ int64_t parameter_count(const torch::nn::Module& module) {
   for (const auto& parameter : module.parameters())
     if (parameter.requires_grad()) count += parameter.numel();
   return count;
+}
+
+bool lay_out_channels_last(torch::nn::Module& module) {
+  bool convolutional = false;
+  for (Tensor& parameter : module.parameters()) {
+    if (parameter.dim() != 4) continue;
+    parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
+    convolutional = true;
+  }
+  return convolutional;
 }
 
 }  // namespace plumb

@@ -121,7 +121,8 @@ void Trainer::update(double learning_rate) {
     const Tensor loss_sum = loss_.sum(outputs, y);
     (loss_sum * loss_.scale(examples)).backward();
     const at::NoGradGuard no_grad;
-    sums += at::stack({loss_sum.detach().to(at::kDouble), outputs.argmax(1).eq(y).sum().to(at::kDouble)});
+    sums[0].add_(loss_sum.detach());
+    sums[1].add_(outputs.argmax(1).eq(y).sum());
   }
   optimizer_->step(learning_rate);
   accumulate(interval_, sums, examples);

@@ -1,0 +1,136 @@
+"""Times training steps of the networks of Zhang et al. (2017) in Python torch, written with its stock layers.
+
+Prints one JSON object: seconds per step, one list entry per block of steps, and versions.
+"""
+import argparse
+import json
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class InceptionConvolution(nn.Module):
+    def __init__(self, channels_in, channels_out, kernel, stride=1):
+        super().__init__()
+        self.convolution = nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2)
+        self.norm = nn.BatchNorm2d(channels_out, affine=False)
+
+    def forward(self, inputs):
+        return functional.relu(self.norm(self.convolution(inputs)))
+
+
+class InceptionBlock(nn.Module):
+    """1x1 and 3x3 convolutions side by side, or, with narrow = 0, a 3x3 convolution and a maximum of stride 2."""
+
+    def __init__(self, channels_in, narrow, wide):
+        super().__init__()
+        self.wide = InceptionConvolution(channels_in, wide, 3, stride=1 if narrow else 2)
+        self.other = InceptionConvolution(channels_in, narrow, 1) if narrow else nn.MaxPool2d(3, 2, padding=1)
+        self.outputs = wide + (narrow or channels_in)
+
+    def forward(self, inputs):
+        return torch.cat([self.other(inputs), self.wide(inputs)], 1)
+
+
+class SmallInception(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        blocks = [InceptionConvolution(3, 96, 3)]
+        channels = 96
+        for narrow, wide in [(32, 32), (32, 48), (0, 80), (112, 48), (96, 64), (80, 80), (48, 96), (0, 96),
+                             (176, 160), (176, 160)]:
+            blocks.append(InceptionBlock(channels, narrow, wide))
+            channels = blocks[-1].outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.output = nn.Linear(channels, classes)
+
+    def forward(self, inputs):
+        return self.output(self.blocks(inputs).mean((2, 3)))
+
+
+def small_alexnet(classes):
+    def module(channels_in):
+        return [nn.Conv2d(channels_in, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1),
+                nn.LocalResponseNorm(9, 1e-3, 0.75, 1)]
+    return nn.Sequential(*module(3), *module(64), nn.Flatten(), nn.Linear(64 * 7 * 7, 384), nn.ReLU(),
+                         nn.Linear(384, 192), nn.ReLU(), nn.Linear(192, classes))
+
+
+def mlp(depth, classes):
+    layers = [nn.Flatten()]
+    size = 3 * 28 * 28
+    for _ in range(depth):
+        layers += [nn.Linear(size, 512), nn.ReLU()]
+        size = 512
+    return nn.Sequential(*layers, nn.Linear(size, classes))
+
+
+MODELS = {"small_inception": SmallInception, "small_alexnet": small_alexnet,
+          "mlp_3x512": lambda classes: mlp(3, classes), "mlp_1x512": lambda classes: mlp(1, classes)}
+
+
+def training_steps(model, images, labels, batch_size):
+    """Yields after every step; loss and accuracy are summed up without being read."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    criterion = nn.CrossEntropyLoss()
+    examples = len(images)
+    total_loss = torch.zeros(())
+    total_hits = torch.zeros((), dtype=torch.long)
+    model.train()
+    while True:
+        order = torch.randperm(examples)
+        for begin in range(0, examples, batch_size):
+            indices = order[begin:begin + batch_size]
+            inputs = images.index_select(0, indices)
+            targets = labels.index_select(0, indices)
+            optimizer.zero_grad(set_to_none=True)
+            outputs = model(inputs)
+            loss = criterion(outputs, targets)
+            loss.backward()
+            optimizer.step()
+            total_loss += loss.detach() * len(targets)
+            total_hits += (outputs.argmax(1) == targets).sum()
+            yield
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("--memory-format", choices=["contiguous", "channels_last"], default="contiguous")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--examples", type=int, default=12800)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--blocks", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=10, help="per block")
+    parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--note", default="", help="appended to the name of this side")
+    options = parser.parse_args()
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    model = MODELS[options.model](10)
+    images = torch.rand(options.examples, 3, 28, 28)
+    images = (images - images.mean((1, 2, 3), True)) / images.std((1, 2, 3), keepdim=True, unbiased=False)
+    labels = torch.randint(10, (options.examples,))
+    if options.memory_format == "channels_last":
+        model = model.to(memory_format=torch.channels_last)
+        images = images.to(memory_format=torch.channels_last)
+
+    steps = training_steps(model, images, labels, options.batch)
+    for _ in range(options.warmup):
+        next(steps)
+    wall, cpu = [], []
+    for _ in range(options.blocks):
+        began = time.perf_counter(), time.process_time()
+        for _ in range(options.steps):
+            next(steps)
+        wall.append((time.perf_counter() - began[0]) / options.steps)
+        cpu.append((time.process_time() - began[1]) / options.steps)
+    print(json.dumps({"side": f"python {options.memory_format}{options.note}", "model": options.model,
+                      "parameters": sum(p.numel() for p in model.parameters()), "threads": torch.get_num_threads(),
+                      "libtorch": torch.__version__, "wall": wall, "cpu": cpu}))
+
+
+main()
