@@ -249,10 +249,11 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   const Archive* resume_from = checkpoint ? &*checkpoint : nullptr;
   const at::Device device = find_device(run.compute.device);
   const int64_t threads = parse_threads(run, resume_from);
-  if (device.is_cpu()) keep_freed_memory();
   set_up_libtorch(run, threads, device);
 
   PreparedData prepared = prepare_data(run, options.data_folder, device);
+  // Only now: what reading the data needed for a while goes back to the system.
+  if (device.is_cpu()) keep_freed_memory();
   const Seed seed(static_cast<uint64_t>(run.seed));
   at::Generator weights = seed.stream("weights");
   const std::shared_ptr<Network> network = run.model.make(prepared.signature, weights);
