@@ -17,8 +17,7 @@ namespace {
 
 namespace functorch = at::functorch;
 
-/// LibTorch's second generation of batching, with rules for nearly every backward formula; dual tensors pass
-/// below it unseen.
+/// LibTorch's second generation of batching, with rules for nearly every backward formula.
 class BatchLayer {
  public:
   explicit BatchLayer(int64_t size) : size_(size), warns_(functorch::isVmapFallbackWarningEnabled()) {
@@ -127,6 +126,8 @@ bool agree(const Tensors& found, const Tensors& expected) {
 
 std::optional<Tensors> batched_gradients(const Tensors& outputs, const Tensors& inputs,
                                          const Tensors& cotangents, bool create_graph) {
+  // Under the layer of a batch tangents would be lost: such a gradient is part of a forward-mode derivative.
+  if (DualLevel::any_open()) return std::nullopt;
   Tensors found;
   try {
     const BatchLayer layer(cotangents.front().size(0));

@@ -10,7 +10,7 @@
 #include "plumb/core/tensor.hpp"
 
 /// Each function takes inputs, one Tensor or a list of them, and a function of the same: anything that can be
-/// called with them (a lambda, a std::function, a torch::nn module holder) and returns one Tensor or a list.
+/// called with them (a lambda, a std::function, a torch::nn::Linear) and returns one Tensor or a list.
 /// Results have the form that Python gives them: a list for each side that is a list.
 ///   jacobian(f, x)           x Tensor, f(x) Tensor          -> Tensor, sizes of f(x), then sizes of x
 ///   jacobian(f, {x, y})      f takes a list                 -> list, one Jacobian per input

@@ -191,11 +191,7 @@ std::vector<Tensors> hessian(const Function& function, const Tensors& given, con
     expect_single_element("hessian", outputs);
     return {outputs.front().squeeze()};
   };
-  const bool forward = options.outer_jacobian_strategy == Strategy::forward_mode;
   const Function gradient = [&](const Tensors& inputs) {
-    // Dual tensors do not require gradients of themselves.
-    if (forward)
-      for (const Tensor& input : inputs) input.set_requires_grad(true);
     Tensors found = reverse_jacobian("hessian", scalar, inputs, {.create_graph = true}).front();
     expect_tracked(options.strict, found, "hessian",
                    "the gradient with respect to input {} is independent of the inputs");

@@ -33,7 +33,9 @@ struct JacobianOptions {
   Strategy strategy = Strategy::reverse_mode;  // forward mode needs vectorize, as in Python
 };
 
-/// Options of hessian: the Jacobian of the gradient, whose own Jacobian is always taken in reverse mode.
+/// Options of hessian: the Jacobian of the gradient; the gradient itself is always taken in reverse mode. In
+/// forward mode the backward formulas need forward formulas in turn, which those of batch and layer
+/// normalization have in Python only.
 struct HessianOptions {
   bool create_graph = false;
   bool strict = false;

@@ -18,12 +18,14 @@ void expect_inputs(std::string_view caller, const Tensors& inputs) {
 Tensors prepared(const Tensors& inputs, bool create_graph, bool track) {
   Tensors result;
   for (const Tensor& input : inputs) {
-    if (!create_graph || !input.requires_grad())
+    const bool connected = input.requires_grad() || input._fw_grad(/*level=*/0).defined();
+    if (!create_graph || !connected)
       result.push_back(input.detach().set_requires_grad(track));
     else if (input.is_sparse())  // which has no views
       result.push_back(input.clone());
     else
       result.push_back(input.view_as(input));
+    if (track && !result.back().requires_grad()) result.back().set_requires_grad(true);
   }
   return result;
 }
