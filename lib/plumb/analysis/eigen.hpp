@@ -17,9 +17,10 @@ struct SymmetricEigen {
   Tensor vectors;  // (n, n) float64: column i belongs to values[i]
 };
 
-/// (A + A^T) / 2 in float64, on A's device. `a` must be square, floating and finite, and differ from its
-/// transpose by no more than `tolerance` times its largest entry; tolerance 0 stands for n times the epsilon
-/// of A's dtype, at least 1e-12. Throws ContractError naming what was found.
+/// (A + A^T) / 2 in float64, on A's device. `a` must be square, float32 or float64 and finite, and differ
+/// from its transpose by no more than `tolerance` times its largest entry; 0 stands for 1e-3 in float32 and
+/// 1e-8 in float64, which products summed in different orders keep. Throws ContractError naming what was
+/// found.
 Tensor checked_symmetric(const Tensor& a, double tolerance = 0);
 
 /// The eigenvalues (n) of a symmetric matrix, ascending, float64, on A's device. Input as for
