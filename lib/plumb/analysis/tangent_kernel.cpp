@@ -118,13 +118,11 @@ std::string accumulate(const KernelProblem& problem, const KernelPlan& plan, con
   return forms;
 }
 
-/// J' u for signs u, (n, c), in blocks; in float64.
+/// J' u for signs u, (n, c), in blocks.
 std::vector<Tensor> pulled_back(const NetworkFunction& function, const Tensor& inputs, const Tensor& signs,
                                 int64_t block) {
   const NetworkFunction::Differentiation differentiation(function);
-  std::vector<Tensor> sums;
-  for (const Tensor& parameter : function.parameters())
-    sums.push_back(at::zeros_like(parameter, at::kDouble));
+  std::vector<Tensor> sums(function.parameters().size());
   for (int64_t begin = 0; begin < inputs.size(0); begin += block) {
     const int64_t end = std::min(inputs.size(0), begin + block);
     const Tensor predictions = function(inputs.slice(0, begin, end).detach());
@@ -132,15 +130,19 @@ std::vector<Tensor> pulled_back(const NetworkFunction& function, const Tensor& i
     const Tensor cotangent = signs.slice(0, begin, end).to(predictions.scalar_type());
     const auto gradients =
         torch::autograd::grad({predictions}, function.parameters(), {cotangent}, {}, false, true);
-    for (size_t i = 0; i < sums.size(); ++i)
-      if (gradients[i].defined()) sums[i].add_(gradients[i].detach());
+    for (size_t i = 0; i < sums.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      const Tensor gradient = gradients[i].detach().flatten();
+      sums[i] = sums[i].defined() ? sums[i].add_(gradient) : gradient.clone();
+    }
   }
   return sums;
 }
 
 double inner(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += at::dot(a[i].flatten(), b[i].flatten()).item<double>();
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i].defined() && b[i].defined()) sum += at::dot(a[i], b[i]).item<double>();
   return sum;
 }
 
