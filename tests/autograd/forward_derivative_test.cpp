@@ -195,6 +195,8 @@ TEST_CASE("the result is its own tensor, and zero where nothing depends on the p
     CHECK(along([&] { return torch::ones({4}, torch::kDouble); }).equal(torch::zeros({4}, torch::kDouble)));
     CHECK(along([&] { return w.slice(0, 0, 0); }).sizes() == at::IntArrayRef({0, 2}));
     CHECK(jvp_of_parameters([&] { return w * 2; }, {}, {}, route).equal(torch::zeros_like(w)));
+    const auto recording = [&] { return w * (c10::GradMode::is_enabled() ? 2.0 : 3.0); };
+    CHECK(along(recording).equal(v * (route == JvpRoute::forward_mode ? 3.0 : 2.0)));
     // Callers that record nothing get the same.
     const torch::NoGradGuard no_graph;
     CHECK(along([&] { return w.pow(2); }).allclose(2 * w * v));

@@ -233,6 +233,12 @@ TEST_CASE("vectorized results do not depend on what LibTorch can batch", "[autog
   CHECK(close(jacobian([](const Tensor& t) { return OnceWrong::apply(t); }, x, {.vectorize = true}),
               2 * torch::eye(4, torch::kDouble)));
   CHECK(OnceWrong::calls == 6);  // a batch, the comparison, four rows
+  int calls = 0;
+  const auto wrong_at_first = [&](const Tensor& t) { return t * (++calls == 1 ? 3 : 2); };
+  CHECK(close(jacobian(wrong_at_first, x, kForward), 2 * torch::eye(4, torch::kDouble)));
+  CHECK(calls == 6);  // a batch, the comparison, four columns
+  CHECK(close(jacobian(wrong_at_first, x, kForward), 2 * torch::eye(4, torch::kDouble)));
+  CHECK(calls == 8);  // where LibTorch can batch, one call and the comparison
   // A Jacobian within a Jacobian: batches do not mix.
   const auto inner = [](const Tensor& t) {
     return jacobian([](const Tensor& s) { return s.pow(3); }, t, {.create_graph = true, .vectorize = true})

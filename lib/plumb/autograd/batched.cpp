@@ -126,8 +126,6 @@ bool agree(const Tensors& found, const Tensors& expected) {
 
 std::optional<Tensors> batched_gradients(const Tensors& outputs, const Tensors& inputs,
                                          const Tensors& cotangents, bool create_graph) {
-  // Under the layer of a batch tangents would be lost: such a gradient is part of a forward-mode derivative.
-  if (DualLevel::any_open()) return std::nullopt;
   Tensors found;
   try {
     const BatchLayer layer(cotangents.front().size(0));
@@ -158,7 +156,7 @@ Tensors tangents_of(const Function& function, const Tensors& inputs, const Tenso
     values.push_back(output.detach());
     const Tensor tangent = level.tangent(output);
     const bool has_memory = tangent.defined() && !tangent._is_zerotensor();
-    found.push_back(has_memory ? tangent.detach() : at::zeros_like(values.back()));
+    found.push_back(has_memory ? tangent : at::zeros_like(values.back()));
   }
   return found;
 }
@@ -171,7 +169,7 @@ std::optional<Tensors> batched_tangents(const Function& function, const Tensors&
     Tensors hidden;
     for (const Tensor& tangent : tangents) hidden.push_back(batch.hidden(tangent));
     for (const Tensor& tangent : tangents_of(function, inputs, hidden, values))
-      found.push_back(batch.shown(tangent));
+      found.push_back(batch.shown(tangent).detach());  // batches have no detach
   } catch (const c10::Error&) {
     return std::nullopt;
   }

@@ -20,8 +20,8 @@ std::optional<Tensors> batched_gradients(const Tensors& outputs, const Tensors& 
 std::optional<Tensors> batched_tangents(const Function& function, const Tensors& inputs,
                                         const Tensors& tangents, Tensors& values);
 
-/// The outputs' tangents, zero where there is none, for one tangent per input, undefined where it is
-/// constant; `values` receives the outputs.
+/// The outputs' tangents, zero where there is none and with the graph that `function` gives them, for one
+/// tangent per input, undefined where it is constant; `values` receives the outputs.
 Tensors tangents_of(const Function& function, const Tensors& inputs, const Tensors& tangents,
                     Tensors& values);
 

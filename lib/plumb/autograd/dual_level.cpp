@@ -2,7 +2,6 @@
 
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/forward_grad.h>
 
 #include "plumb/core/error.hpp"
 
@@ -27,8 +26,6 @@ uint64_t enter_level() {
 DualLevel::DualLevel() : index_(enter_level()) {}
 
 DualLevel::~DualLevel() { torch::autograd::forward_ad::exit_dual_level(index_); }
-
-bool DualLevel::any_open() { return torch::autograd::ForwardADLevel::try_get_by_idx(0) != nullptr; }
 
 Tensor DualLevel::dual(const Tensor& primal, const Tensor& tangent) const {
   return at::_make_dual(primal, tangent, static_cast<int64_t>(index_));

@@ -17,9 +17,6 @@ class DualLevel {
   DualLevel& operator=(const DualLevel&) = delete;
   ~DualLevel();
 
-  /// True while a level is open anywhere in the process.
-  static bool any_open();
-
   /// A tensor in the memory of `primal` that carries `tangent`, of the same shape.
   Tensor dual(const Tensor& primal, const Tensor& tangent) const;
 

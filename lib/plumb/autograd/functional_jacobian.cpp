@@ -122,7 +122,7 @@ Tensors columns_one_by_one(std::string_view caller, const Function& function, co
       try {
         const Tensors found = tangents_of(function, inputs, tangents, values);
         columns.resize(found.size());
-        for (size_t k = 0; k < found.size(); ++k) columns[k].push_back(found[k]);
+        for (size_t k = 0; k < found.size(); ++k) columns[k].push_back(found[k].detach());
       } catch (const c10::Error& error) {
         const auto obstacle = missing_forward_formula(error);
         if (!obstacle) throw;

@@ -12,9 +12,10 @@ namespace plumb::autograd::functional {
 /// Throws ContractError, naming `caller`, in inference mode, for an empty list and for an undefined tensor.
 void expect_inputs(std::string_view caller, const Tensors& inputs);
 
-/// Other tensors in the inputs' memory, which require gradients when `track` is set. They belong to the inputs'
-/// graph, and carry their tangents, where `create_graph` is set; otherwise they are new leaves. New objects in
-/// every case: a function that also holds the inputs themselves must not be differentiated through.
+/// Other tensors in the inputs' memory, which require gradients when `track` is set. They belong to the
+/// inputs' graph, and carry their tangents, where `create_graph` is set; otherwise they are new leaves. New
+/// objects in every case: a function that also holds the inputs themselves must not be differentiated
+/// through.
 Tensors prepared(const Tensors& inputs, bool create_graph, bool track);
 
 /// The prepared v; throws ContractError when it does not match `like`. Nothing when v is not given: `like`
