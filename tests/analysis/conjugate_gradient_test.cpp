@@ -49,6 +49,15 @@ TEST_CASE("an ill-conditioned system reports its true residual, converged or not
   }
 }
 
+TEST_CASE("a start from the true residual reaches what one run of the recurrence misses",
+          "[analysis][solve]") {
+  const Tensor a = with_eigenvalues(at::logspace(0, -4, 200, 10, torch::kDouble));
+  const SolveResult found = conjugate_gradient(DenseSymmetricOperator(a), normal_block(200, 3),
+                                               {.tolerance = 5e-13, .iterations = 5000});
+  CHECK(found.converged);
+  CHECK(found.iterations < 5000);
+}
+
 TEST_CASE("the exact inverse as preconditioner needs one step", "[analysis][solve]") {
   const Tensor diagonal = at::logspace(0, -8, 50, 10, torch::kDouble);
   const DenseSymmetricOperator a(at::diag(diagonal));

@@ -2,6 +2,7 @@
 #include "plumb/analysis/smallest_eigenvalue.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "analysis/matrices.hpp"
 #include "support/catch.hpp"
@@ -82,6 +83,24 @@ TEST_CASE("no certificate is given above a known smallest eigenvalue", "[analysi
     }
   }
   CHECK(certified_lower_bound(laplacian(5), 1.0) == -std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("a factorization that rounding lets through certifies nothing about a singular matrix",
+          "[analysis][lambda_min]") {
+  int ended = 0;
+  for (int i = 0; i < 20; ++i) {
+    at::Generator generator = Seed(static_cast<uint64_t>(i)).stream("integers");
+    const Tensor b = at::randint(-99, 100, {30, 29}, generator, at::TensorOptions(at::kDouble));
+    const Tensor a = at::mm(b, b.t());
+    for (const double s : {0.0, 1e-12, 1e-11, 1e-10}) {
+      const double bound = certified_lower_bound(a, s);
+      CHECK(bound <= 0);
+      ended += bound > -std::numeric_limits<double>::infinity();
+    }
+    CHECK(smallest_eigenvalue(a).certified_lower == 0);
+  }
+  // Otherwise nothing was put to the test.
+  CHECK(ended >= 5);
 }
 
 TEST_CASE("numbers that are not semidefinite are marked, and none is reported as negative",
