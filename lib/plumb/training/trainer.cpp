@@ -77,11 +77,22 @@ Trainer::Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOp
 Outcome Trainer::run(TrainingObserver& observer) {
   clock_ = now();
   network_->train();
+  const Outcome outcome = train(observer);
+  if (outcome == Outcome::interrupted) return outcome;
+  switch_clock(training_seconds_);
+  observer.after_last_step(moment());
+  switch_clock(measuring_seconds_);
+  return outcome;
+}
+
+Outcome Trainer::train(TrainingObserver& observer) {
   if (step_ == 0 && evaluated_at_ < 0)
     if (const auto outcome = evaluate_now(observer)) return *outcome;
   while (true) {
     if (const auto outcome = limit_reached()) return *outcome;
-    observer.before_step({step_, epoch(), *network_, data_, loss_});
+    switch_clock(training_seconds_);
+    observer.before_step(moment());
+    switch_clock(measuring_seconds_);
     update(learning_rate());
     ++step_;
     switch_clock(training_seconds_);
@@ -222,6 +233,7 @@ Archive Trainer::state() const {
   archive.put("evaluated_at", evaluated_at_);
   archive.put("training_seconds", training_seconds_);
   archive.put("evaluation_seconds", evaluation_seconds_);
+  archive.put("measuring_seconds", measuring_seconds_);
   return archive;
 }
 
@@ -237,6 +249,8 @@ void Trainer::load(const Archive& archive) {
   evaluated_at_ = archive.number("evaluated_at");
   training_seconds_ = archive.number("training_seconds");
   evaluation_seconds_ = archive.number("evaluation_seconds");
+  // Absent from checkpoints of versions that did not measure.
+  measuring_seconds_ = archive.contains("measuring_seconds") ? archive.number("measuring_seconds") : 0;
 }
 
 }  // namespace plumb

@@ -65,6 +65,8 @@ class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
   virtual void before_step(const Moment&) {}
+  /// At the end of the run, unless it was interrupted: the state that no update follows.
+  virtual void after_last_step(const Moment&) {}
   virtual void interval(const Interval&) {}
   virtual void evaluated(const Evaluation&) {}
   /// After an update and whatever was recorded at it: the moment to save. False interrupts the run.
@@ -84,6 +86,8 @@ class Trainer {
   double epoch() const { return sampler_.progress(); }
   double training_seconds() const { return training_seconds_; }
   double evaluation_seconds() const { return evaluation_seconds_; }
+  /// Spent in the observer's looks at the states; part of no other meter, nor of the time limit.
+  double measuring_seconds() const { return measuring_seconds_; }
 
   /// Everything the rest of the run depends on: weights, buffers, optimizer, order of examples, generators
   /// (LibTorch's global ones too, which a network's own dropout may use), running means, times. A trainer
@@ -97,6 +101,8 @@ class Trainer {
     int64_t examples = 0;
   };
 
+  Outcome train(TrainingObserver& observer);
+  Moment moment() { return {step_, epoch(), *network_, data_, loss_}; }
   void update(double learning_rate);
   void accumulate(Means& means, const Tensor& sums, int64_t examples) const;
   Interval take(Means& means) const;
@@ -125,6 +131,7 @@ class Trainer {
   Means interval_, since_evaluation_;
   double training_seconds_ = 0;
   double evaluation_seconds_ = 0;
+  double measuring_seconds_ = 0;
   double clock_ = 0;  // when the running meter was last read, in seconds of the steady clock
 };
 
