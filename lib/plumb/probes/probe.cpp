@@ -68,8 +68,12 @@ std::vector<std::string> probe_names(const ProbeChoices& choices) {
 
 std::vector<std::pair<std::string, Tensor>> trained_parameters(const Network& network) {
   std::vector<std::pair<std::string, Tensor>> parameters;
-  for (const auto& parameter : network.named_parameters())
-    if (parameter.value().requires_grad()) parameters.emplace_back(parameter.key(), parameter.value());
+  for (const auto& parameter : network.named_parameters()) {
+    const bool seen = std::any_of(parameters.begin(), parameters.end(),
+                                  [&](const auto& other) { return other.second.is_same(parameter.value()); });
+    if (parameter.value().requires_grad() && !seen)
+      parameters.emplace_back(parameter.key(), parameter.value());
+  }
   return parameters;
 }
 

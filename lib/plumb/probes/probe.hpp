@@ -85,8 +85,12 @@ class Probe {
   virtual ProbeSet examples(const TrainingData&, const Seed&) { return {}; }
   /// Columns after those, one or more for each layer: "distance:hidden1.weight".
   virtual std::vector<std::string> layer_columns(const Moment&, const ProbeSet&) { return {}; }
-  /// Called at every step, before the measurement when one is due.
+  /// Called at every state, before the measurement when one is due.
   virtual void follow(const Moment&) {}
+  /// Whether it is to be called before every update, too.
+  virtual bool accompanies_updates() const { return false; }
+  /// Called after the measurement at every state that an update follows (`moment.update`).
+  virtual void before_update(const Moment&) {}
   /// As many values as there are columns of both kinds; NaN for what is not defined at this state.
   virtual Measurement measure(const Moment& moment, const ProbeSet& set) = 0;
   /// What later measurements depend on beside the network: goes into the checkpoint.
@@ -127,7 +131,7 @@ using ProbeChoices = Choices<std::unique_ptr<Probe>()>;
 /// What each probe of `choices` is called in the run's folder: its `name`, or its type when it has none.
 std::vector<std::string> probe_names(const ProbeChoices& choices);
 
-/// Trainable parameters with their names, in the network's order.
+/// Trainable parameters with their names, in the network's order; a shared one once.
 std::vector<std::pair<std::string, Tensor>> trained_parameters(const Network& network);
 
 /// "prefix:name" for every trainable parameter.

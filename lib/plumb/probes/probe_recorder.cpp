@@ -129,29 +129,37 @@ void ProbeRecorder::observe(const Moment& moment, bool last) {
     const Undisturbed guard(moment.network);
     begin(moment);
   }
-  bool finite = true, looked = false;
+  std::optional<bool> finite;  // looked at only where a probe is due
   for (const auto& entry : entries_) {
     entry->probe->follow(moment);
-    if (!last && !entry->probe->options().cadence.due(moment.step)) continue;
-    if (!looked) finite = weights_finite(moment.network);
-    looked = true;
-    Measurement measured;
-    measured.values.assign(entry->columns, not_defined);
-    if (finite) {
-      const Undisturbed guard(moment.network);
-      measured = entry->probe->measure(moment, entry->set);
+    if (last || entry->probe->options().cadence.due(moment.step)) {
+      if (!finite) finite = weights_finite(moment.network);
+      record(*entry, moment, *finite);
     }
-    expects(measured.values.size() == entry->columns, "the probe {} reports {} values for {} columns",
-            entry->name, measured.values.size(), entry->columns);
-    std::string row = fmt::format("{},{:.17g}", moment.step, moment.epoch);
-    // A NaN's sign says nothing and would be written.
-    for (const double value : measured.values)
-      row += std::isnan(value) ? ",nan" : fmt::format(",{:.17g}", value);
-    entry->file->append(row + "\n");
-    if (measured.tensors.values().empty()) continue;
-    make_directory(folder_ / entry->name);
-    measured.tensors.save(folder_ / entry->name / fmt::format("step_{}.pt", moment.step));
+    if (moment.update != nullptr && entry->probe->accompanies_updates()) {
+      const Undisturbed guard(moment.network);
+      entry->probe->before_update(moment);
+    }
   }
+}
+
+void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) const {
+  Measurement measured;
+  measured.values.assign(entry.columns, not_defined);
+  if (finite) {
+    const Undisturbed guard(moment.network);
+    measured = entry.probe->measure(moment, entry.set);
+  }
+  expects(measured.values.size() == entry.columns, "the probe {} reports {} values for {} columns",
+          entry.name, measured.values.size(), entry.columns);
+  std::string row = fmt::format("{},{:.17g}", moment.step, moment.epoch);
+  // A NaN's sign says nothing and would be written.
+  for (const double value : measured.values)
+    row += std::isnan(value) ? ",nan" : fmt::format(",{:.17g}", value);
+  entry.file->append(row + "\n");
+  if (measured.tensors.values().empty()) return;
+  make_directory(folder_ / entry.name);
+  measured.tensors.save(folder_ / entry.name / fmt::format("step_{}.pt", moment.step));
 }
 
 Archive ProbeRecorder::save() {

@@ -40,6 +40,7 @@ class ProbeRecorder {
 
   void begin(const Moment& moment);
   void observe(const Moment& moment, bool last);
+  void record(Entry& entry, const Moment& moment, bool finite) const;
 
   std::filesystem::path folder_;
   Seed seed_;

@@ -90,10 +90,15 @@ Outcome Trainer::train(TrainingObserver& observer) {
     if (const auto outcome = evaluate_now(observer)) return *outcome;
   while (true) {
     if (const auto outcome = limit_reached()) return *outcome;
+    Moment state = moment();
+    const double rate = learning_rate();
+    const Tensor indices = sampler_.next();
+    const Update coming{indices, rate, options_};
+    state.update = &coming;
     switch_clock(training_seconds_);
-    observer.before_step(moment());
+    observer.before_step(state);
     switch_clock(measuring_seconds_);
-    update(learning_rate());
+    update(indices, rate);
     ++step_;
     switch_clock(training_seconds_);
     const bool record = step_ % options_.record_every == 0;
@@ -107,10 +112,9 @@ Outcome Trainer::train(TrainingObserver& observer) {
   }
 }
 
-void Trainer::update(double learning_rate) {
+void Trainer::update(const Tensor& indices, double learning_rate) {
   Tensor inputs = data_.train.inputs;
   Tensor labels = data_.train.labels;
-  const Tensor indices = sampler_.next();
   if (!full_batch_) {
     inputs = inputs.index_select(0, indices);
     labels = labels.index_select(0, indices);

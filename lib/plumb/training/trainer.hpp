@@ -35,6 +35,13 @@ struct TrainingOptions {
   void fields(Fields& f);
 };
 
+/// The update that follows a state.
+struct Update {
+  const Tensor& indices;  // (b) int64: the examples of the batch
+  double learning_rate;   // with the schedule in it
+  const TrainingOptions& options;
+};
+
 /// A run held still before an update: what a measurement may look at. Measurements change nothing of it.
 struct Moment {
   int64_t step;  // updates done
@@ -42,6 +49,7 @@ struct Moment {
   Network& network;
   const TrainingData& data;
   const Loss& loss;
+  const Update* update = nullptr;  // the one to come; null pointer at the end of the run
 };
 
 /// Means over the training batches since the last interval; the loss is L of a batch, the accuracy in
@@ -103,7 +111,7 @@ class Trainer {
 
   Outcome train(TrainingObserver& observer);
   Moment moment() { return {step_, epoch(), *network_, data_, loss_}; }
-  void update(double learning_rate);
+  void update(const Tensor& indices, double learning_rate);
   void accumulate(Means& means, const Tensor& sums, int64_t examples) const;
   Interval take(Means& means) const;
   Archive save(const Means& means) const;
