@@ -49,6 +49,7 @@ TEST_CASE("a zero matrix has rank 0 and no spectrum has no values", "[analysis][
 
 TEST_CASE("what is no singular value is refused", "[analysis][spectrum]") {
   CHECK_THROWS_AS(Spectrum::of_singular_values(torch::tensor({1.0, -1.0}, torch::kDouble)), ContractError);
-  CHECK_THROWS_AS(Spectrum::of_singular_values(torch::tensor({1.0, NAN}, torch::kDouble)), ContractError);
+  CHECK_THROWS_AS(Spectrum::of_singular_values(torch::tensor({1.0, double{NAN}}, torch::kDouble)),
+                  ContractError);
   CHECK_THROWS_AS(Spectrum::of_gram_eigenvalues(at::eye(2, torch::kDouble)), ContractError);
 }

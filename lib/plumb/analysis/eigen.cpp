@@ -27,16 +27,17 @@ Tensor checked_symmetric(const Tensor& a, double tolerance) {
   expects_floating_matrix(a, "symmetric matrix");
   const int64_t n = a.size(0);
   expects(n == a.size(1), "symmetric matrix: {} x {}; a square matrix is expected", n, a.size(1));
-  if (tolerance == 0) tolerance = std::max(1e-12, static_cast<double>(n) * unit_spacing(a.scalar_type()));
+  if (tolerance == 0) tolerance = a.scalar_type() == at::kFloat ? 1e-3 : 1e-8;
   const Tensor wide = a.detach().to(at::kDouble);
   const double largest = wide.abs().max().item<double>();
-  const double apart = (wide - wide.t()).abs().max().item<double>();
+  const double apart = (wide - wide.t()).abs_().max().item<double>();
   expects(apart <= tolerance * largest,
           "symmetric matrix: differs from its transpose by {:.3g} where the largest entry is {:.3g}; at most "
           "{:.3g} times "
           "that is expected",
           apart, largest, tolerance);
-  return (wide + wide.t()).mul_(0.5);
+  // Halved before the sum, which could overflow.
+  return wide.mul(0.5).add_(wide.t(), 0.5);
 }
 
 Tensor symmetric_eigenvalues(const Tensor& a) { return at::linalg_eigvalsh(checked_symmetric(a)); }
