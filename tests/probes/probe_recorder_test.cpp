@@ -76,7 +76,8 @@ Trace train_sensitive(TrainingObserver* observer) {
   Strict strict(observer);
   trainer.run(strict);
   Trace trace{strict.numbers, {}};
-  for (const auto& [name, value] : save_network(*network).values())
+  const Archive weights = save_network(*network);
+  for (const auto& [name, value] : weights.values())
     trace.network.put(name, std::get<Tensor>(value).clone());
   return trace;
 }

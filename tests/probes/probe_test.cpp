@@ -43,9 +43,9 @@ TEST_CASE("wrong probes are refused with their place", "[probes]") {
       refusal("[gradiant]"),
       ContainsSubstring("p.yaml:1:10: probes[0]: 'gradiant' is not allowed; did you mean 'gradient'?"));
   CHECK(refusal("[{type: gradient, evry: 3}]") ==
-        "p.yaml:1:28: probes[0].evry: unknown key; did you mean 'every'?");
-  CHECK(refusal("[{type: gradient, every: 0}]") == "p.yaml:1:35: probes[0].every: 0 must be positive");
-  CHECK(refusal("[{type: gradient, at: [-1]}]") == "p.yaml:1:33: probes[0].at[0]: -1 must not be negative");
+        "p.yaml:1:27: probes[0].evry: unknown key; did you mean 'every'?");
+  CHECK(refusal("[{type: gradient, every: 0}]") == "p.yaml:1:34: probes[0].every: 0 must be positive");
+  CHECK(refusal("[{type: gradient, at: [-1]}]") == "p.yaml:1:32: probes[0].at[0]: -1 must not be negative");
   CHECK_THAT(refusal("[{type: gradient, at: doublings}]"), ContainsSubstring("did you mean 'doubling'?"));
 }
 
