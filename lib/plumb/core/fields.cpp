@@ -243,7 +243,8 @@ void FieldWriter::visit(const Field& field) {
 }
 
 void FieldWriter::component(std::string_view key, AnyChoice& choice, std::string_view) {
-  levels_.back().add(std::string(key), write_choice(choice));
+  Config written = write_choice(choice);  // before back(): writing it makes levels of its own
+  levels_.back().add(std::string(key), std::move(written));
 }
 
 void FieldWriter::components(std::string_view key, AnyChoices& choices, std::string_view) {

@@ -11,7 +11,6 @@
 
 #include "plumb/analysis/jacobian.hpp"
 #include "plumb/analysis/rank.hpp"
-#include "plumb/analysis/tangent_kernel.hpp"
 #include "plumb/probes/probe.hpp"
 
 namespace plumb {
@@ -53,14 +52,8 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
   Measurement measure(const Moment& moment, const ProbeSet& set) override {
     const NetworkFunction function(moment.network);
     Measurement measured;
-    Tensor matrix;
-    if (options_.method == RankMethod::svd) {
-      matrix = Jacobian(function, set.inputs).dense();
-    } else {
-      TangentKernelOptions options;
-      options.accumulate_double = true;
-      matrix = tangent_kernel(function, set.inputs, options).matrix;
-    }
+    const Tensor matrix = options_.method == RankMethod::svd ? Jacobian(function, set.inputs).dense()
+                                                             : tangent_kernel_of(moment, set);
     if (!at::isfinite(matrix).all().item<bool>()) {
       measured.values.assign(columns().size(), not_defined);
       return measured;

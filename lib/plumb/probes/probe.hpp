@@ -42,11 +42,18 @@ struct ProbeSetOptions : ProbeOptions {
   void fields(Fields& f);
 };
 
+/// The tangent kernel at the last state that a probe asked for it; see tangent_kernel_of.
+struct SharedKernel {
+  int64_t step = -1;
+  Tensor matrix;
+};
+
 /// The examples of the training set that a probe looks at, the same ones at every step and after a resume.
 struct ProbeSet {
-  Tensor indices;  // (n) int64: which examples of the training set
-  Tensor inputs;   // (n, ...): what the network is given for them in evaluation
-  Tensor labels;   // (n) int64: the labels trained on
+  Tensor indices;                        // (n) int64: which examples of the training set
+  Tensor inputs;                         // (n, ...): what the network is given for them in evaluation
+  Tensor labels;                         // (n) int64: the labels trained on
+  std::shared_ptr<SharedKernel> kernel;  // of all probes that look at these examples; may be null
 
   int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
 };
@@ -146,6 +153,10 @@ struct LossGradient {
 
 /// `indices`: (n) the examples; undefined: all. Taken in chunks of `chunk` examples; `.grad` is left alone.
 LossGradient loss_gradient(const Moment& moment, const Tensor& indices, int64_t chunk);
+
+/// The tangent kernel of all pairs of outputs on the probe set, (n c, n c), summed in float64; computed once
+/// for all probes that look at the same examples at the same state.
+Tensor tangent_kernel_of(const Moment& moment, const ProbeSet& set);
 
 /// Euclidean norm, added up in double whatever the dtype; 0 for no elements.
 double norm_of(const Tensor& tensor);

@@ -101,6 +101,7 @@ void ProbeRecorder::begin(const Moment& moment) {
   make_directory(folder_);
   for (const auto& entry : entries_) {
     entry->set = entry->probe->examples(moment.data, seed_);
+    share_kernel(*entry);
     std::string header = "step,epoch";
     std::vector<std::string> names;
     for (const Column& column : entry->probe->columns()) names.push_back(column.name);
@@ -118,6 +119,14 @@ void ProbeRecorder::begin(const Moment& moment) {
     if (!resume_from_) entry->file->append(header + "\n");
   }
   resume_from_.reset();
+}
+
+void ProbeRecorder::share_kernel(Entry& entry) const {
+  if (entry.set.size() == 0) return;
+  for (const auto& other : entries_)
+    if (other->set.kernel && other->set.indices.equal(entry.set.indices))
+      entry.set.kernel = other->set.kernel;
+  if (!entry.set.kernel) entry.set.kernel = std::make_shared<SharedKernel>();
 }
 
 void ProbeRecorder::before_step(const Moment& moment) { observe(moment, false); }

@@ -39,6 +39,7 @@ class ProbeRecorder {
   struct Entry;
 
   void begin(const Moment& moment);
+  void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite) const;
 

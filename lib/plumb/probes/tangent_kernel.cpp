@@ -63,7 +63,7 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
 
   Measurement measure(const Moment& moment, const ProbeSet& set) override {
     const NetworkFunction function(moment.network);
-    const std::vector<Tensor> kernels = kernels_of(function, set);
+    const std::vector<Tensor> kernels = kernels_of(function, moment, set);
     if (moment.step == 0) start_ = kernels;
     Measurement measured;
     const Tensor& g = kernels.front();
@@ -76,6 +76,7 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
     const double norm = norm_of(g), start_norm = norm_of(start);
     SmallestEigenvalueOptions eigen_options;
     eigen_options.inner = function.parameter_count();
+    eigen_options.factorizations = 0;  // a certificate would cost as much as the eigenvalues
     const SmallestEigenvalue smallest = smallest_eigenvalue(g, eigen_options);
     if (moment.step == 0) start_largest_ = smallest.lambda_max;
     const double operator_drift = symmetric_eigenvalues(change).abs().max().item<double>();
@@ -84,7 +85,7 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
                        operator_drift,
                        operator_drift / start_largest_,
                        inner_product(g, start) / (norm * start_norm),
-                       target_alignment(g, set, moment),
+                       target_alignment(g, set),
                        norm,
                        smallest.lambda_max,
                        smallest.value,
@@ -111,7 +112,10 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
 
  private:
   /// The whole kernel, then those of single parameters where they are asked for; float64.
-  std::vector<Tensor> kernels_of(const NetworkFunction& function, const ProbeSet& set) const {
+  std::vector<Tensor> kernels_of(const NetworkFunction& function, const Moment& moment,
+                                 const ProbeSet& set) const {
+    const bool pairs = options_.outputs == KernelOutputs::pairs;
+    if (!options_.by_parameter && pairs) return {tangent_kernel_of(moment, set)};
     TangentKernelOptions options;
     options.outputs = options_.outputs;
     options.accumulate_double = true;
@@ -122,7 +126,7 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
     return kernels;
   }
 
-  double target_alignment(const Tensor& g, const ProbeSet& set, const Moment&) const {
+  double target_alignment(const Tensor& g, const ProbeSet& set) const {
     const int64_t n = set.size(), c = g.size(0) / n;
     const Tensor summed =
         options_.outputs == KernelOutputs::summed ? g : g.view({n, c, n, c}).diagonal(0, 1, 3).sum(-1);
