@@ -1,5 +1,7 @@
-/// What the process does with memory that tensors give back.
+/// Memory of the process and of the system.
 #pragma once
+
+#include <cstdint>
 
 namespace plumb {
 
@@ -8,5 +10,8 @@ namespace plumb {
 /// over: returned, each page of them is cleared and mapped anew in every step, a sixth of the time of a small
 /// convolutional network.
 void keep_freed_memory();
+
+/// Bytes that the system can give to new processes without swapping; 4 GiB where it does not say.
+int64_t available_memory();
 
 }  // namespace plumb

@@ -1,0 +1,77 @@
+/// How the Jacobian of a network's predictions is taken apart into terms, decided once and then followed
+/// block by block.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plumb/analysis/kernel_term.hpp"
+#include "plumb/analysis/network_function.hpp"
+#include "plumb/autograd/recorded_graph.hpp"
+
+namespace plumb {
+
+enum class KernelRoute {
+  automatic,    // structured, and rows for parameters whose use is not recognised
+  rows,         // one backward pass per example and output: the reference
+  contraction,  // per-sample gradients of every parameter, then their Gram matrix
+  structured,   // factors read from the recorded graph; J is not formed where that costs less
+};
+
+/// What the plan is for.
+struct KernelTask {
+  KernelRoute route = KernelRoute::automatic;
+  KernelOutputs outputs = KernelOutputs::pairs;
+  bool by_parameter = false;          // every term stands for one parameter
+  int64_t left = 1, right = 1;        // examples on each side, for the cost model
+  at::ScalarType dtype = at::kFloat;  // of the terms
+};
+
+class KernelPlan {
+ public:
+  /// Records the graph of a small batch of inputs[0] and chooses a form for every parameter.
+  KernelPlan(const NetworkFunction& function, const Tensor& inputs, const KernelTask& task);
+
+  /// The terms of J for outputs [first, last) of a block of examples, in an order that does not depend on the
+  /// block.
+  std::vector<KernelTerm> capture(const Tensor& inputs, int64_t first, int64_t last) const;
+
+  int64_t outputs() const { return outputs_; }  // c
+  /// About what capture() holds at most, bytes for each example.
+  double bytes_per_example(int64_t outputs) const;
+  /// Parameters that go by rows although the route is another one: "name (operation)".
+  const std::vector<std::string>& by_rows() const { return by_rows_; }
+
+ private:
+  struct Part {
+    TermForm form = TermForm::rows;
+    int64_t parameter = 0;
+    std::vector<size_t> uses;  // of the recorded ones; more than one only in the form of rows
+    int64_t group = 0, groups = 1;
+    double bias = 0;                             // factor of the bias that is taken along; 0: none
+    double numbers_per_output = 0, numbers = 0;  // that the term keeps for each example
+  };
+
+  void make_parts(const std::vector<autograd::ParameterUse>& uses, int64_t batch);
+  void add_matrix(const std::vector<autograd::ParameterUse>& uses, size_t use, int64_t batch);
+  TermForm choose(double a, double b, double positions) const;
+  void keep(const Part& part, const Tensor& cotangent, const autograd::ParameterUse& use, int64_t output,
+            KernelTerm& term) const;
+  void add_rows_of_unrecognised(const Tensor& inputs, int64_t first, int64_t last,
+                                std::vector<KernelTerm>& terms) const;
+
+  NetworkFunction function_;
+  KernelTask task_;
+  std::vector<Part> parts_;
+  std::vector<int64_t> unrecognised_;  // parameters
+  std::vector<std::string> by_rows_;
+  size_t recorded_uses_ = 0;
+  std::vector<bool> examples_second_;  // of the recorded uses
+  int64_t outputs_ = 0;
+  double graph_numbers_ = 0;  // of the recorded graph, for each example
+};
+
+/// How many terms have each form: "3 product, 1 identity".
+std::string summary(const std::vector<KernelTerm>& terms);
+
+}  // namespace plumb

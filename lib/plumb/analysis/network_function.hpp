@@ -1,0 +1,69 @@
+/// The predictions h(w) of a network as a function of chosen parameters, held at one w.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "plumb/core/tensor.hpp"
+#include "plumb/models/network.hpp"
+
+namespace plumb {
+
+/// A network, its forward and the parameters w that derivatives are taken with respect to: those that require
+/// a gradient, in the order of torch::nn::Module::parameters(), a shared one once. The network is referred
+/// to, not copied: it must outlive this, and analysis sees the weights that it has at the time.
+class NetworkFunction {
+ public:
+  using Forward = std::function<Tensor(const Tensor&)>;
+
+  explicit NetworkFunction(Network& network);
+  /// For any module: `forward` maps inputs (n, ...) to outputs (n, c).
+  NetworkFunction(torch::nn::Module& module, Forward forward);
+
+  /// The same network with fewer parameters: those called `names` or lying in a submodule of that name
+  /// ("output" takes output.weight and output.bias), also ones that do not require a gradient. Throws
+  /// ContractError for a name that nothing has.
+  NetworkFunction restricted(const std::vector<std::string>& names) const;
+
+  /// h(w, inputs), (n, c), with whatever grad mode is on. Throws ContractError unless inputs are a batch on
+  /// the parameters' device (and, when floating, of their dtype) and the outputs are (n, c).
+  Tensor operator()(const Tensor& inputs) const;
+
+  const std::vector<std::string>& names() const { return names_; }
+  const std::vector<Tensor>& parameters() const { return parameters_; }
+  int64_t parameter_count() const;  // p
+  const torch::nn::Module& module() const { return *module_; }
+
+  /// Throws ContractError when derivatives of `inputs`' predictions cannot be what they are taken for: no
+  /// parameters, several dtypes or devices, weights that are not finite, an empty batch, a layer whose
+  /// training mode couples examples or draws noise (named), predictions that change from call to call or that
+  /// depend on the rest of the batch.
+  void check(const Tensor& inputs) const;
+
+  /// While it lives, exactly these parameters of the network require a gradient, and grad mode is on.
+  class Differentiation;
+
+ private:
+  void check_modules() const;
+  void check_examples(const Tensor& inputs) const;
+
+  torch::nn::Module* module_;
+  Forward forward_;
+  std::vector<std::string> names_;
+  std::vector<Tensor> parameters_;
+};
+
+class NetworkFunction::Differentiation {
+ public:
+  explicit Differentiation(const NetworkFunction& function);
+  ~Differentiation();
+  Differentiation(const Differentiation&) = delete;
+  Differentiation& operator=(const Differentiation&) = delete;
+
+ private:
+  std::vector<Tensor> changed_;  // parameters whose requires_grad is the opposite of what it was
+  bool grad_mode_;
+};
+
+}  // namespace plumb

@@ -1,0 +1,295 @@
+#include "plumb/analysis/tangent_kernel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include "plumb/core/error.hpp"
+#include "plumb/core/memory.hpp"
+#include "plumb/core/random.hpp"
+
+namespace plumb {
+namespace {
+
+constexpr double mebi = 1024.0 * 1024.0;
+
+int64_t default_budget(const at::Device& device) {
+  return device.is_cpu() ? available_memory() / 2 : int64_t{4} << 30;
+}
+
+/// Examples [begin, end), outputs [first, last).
+struct KernelBlock {
+  int64_t begin, end, first, last;
+};
+
+/// How much is done at a time.
+struct KernelTiling {
+  int64_t examples, outputs;
+  int64_t scratch;  // bytes of temporary tensors
+};
+
+struct KernelProblem {
+  const NetworkFunction& function;
+  const Tensor& left;
+  const Tensor& right;
+  bool symmetric;
+  TangentKernelOptions options;
+  at::ScalarType dtype;
+};
+
+int64_t kernel_rows(const KernelProblem& problem, int64_t examples, int64_t outputs) {
+  return problem.options.outputs == KernelOutputs::pairs ? examples * outputs : examples;
+}
+
+/// Fits blocks into what the budget leaves beside `matrices` kernels.
+KernelTiling fit(const KernelProblem& problem, const KernelPlan& plan, int64_t matrices) {
+  const double budget =
+      static_cast<double>(problem.options.memory.value_or(default_budget(problem.left.device())));
+  const int64_t c = plan.outputs(), n = std::max(problem.left.size(0), problem.right.size(0));
+  const double kernel = static_cast<double>(kernel_rows(problem, problem.left.size(0), c)) *
+                        static_cast<double>(kernel_rows(problem, problem.right.size(0), c)) *
+                        static_cast<double>(c10::elementSize(problem.dtype)) * static_cast<double>(matrices);
+  const double left = budget - kernel;
+  const double scratch = std::clamp(left / 8, 16.0 * (1 << 20), 512.0 * (1 << 20));
+  const auto held = [&](int64_t examples, int64_t outputs) {
+    const bool whole = problem.symmetric && examples == n && outputs == c;
+    return scratch + plan.bytes_per_example(outputs) * static_cast<double>(examples) * (whole ? 1 : 2);
+  };
+  KernelTiling tiling{n, c, static_cast<int64_t>(scratch)};
+  while (held(tiling.examples, tiling.outputs) > left && tiling.examples > 1)
+    tiling.examples = (tiling.examples + 1) / 2;
+  while (held(tiling.examples, tiling.outputs) > left && tiling.outputs > 1)
+    tiling.outputs = (tiling.outputs + 1) / 2;
+  expects(held(tiling.examples, tiling.outputs) <= left,
+          "a memory budget of {:.2f} MiB is too small; the kernel takes {:.2f} MiB and the least that can be "
+          "held "
+          "beside it {:.2f} MiB",
+          budget / mebi, kernel / mebi, held(1, 1) / mebi);
+  return tiling;
+}
+
+/// In the order of the kernel's rows: a pair of blocks, the later first, lies below the diagonal.
+std::vector<KernelBlock> blocks_of(int64_t examples, int64_t outputs, const KernelTiling& tiling) {
+  std::vector<KernelBlock> blocks;
+  for (int64_t begin = 0; begin < examples; begin += tiling.examples)
+    for (int64_t first = 0; first < outputs; first += tiling.outputs)
+      blocks.push_back({begin, std::min(examples, begin + tiling.examples), first,
+                        std::min(outputs, first + tiling.outputs)});
+  return blocks;
+}
+
+/// Where a block's rows or columns lie in the kernel.
+std::pair<int64_t, int64_t> place(const KernelProblem& problem, const KernelBlock& block, int64_t c) {
+  if (problem.options.outputs == KernelOutputs::summed) return {block.begin, block.end};
+  // Blocks with a part of the outputs hold one example.
+  return {block.begin * c + block.first, (block.end - 1) * c + block.last};
+}
+
+/// Adds every pair of blocks to the kernels; `target(parameter)` is where a term's contribution goes. Returns
+/// a summary of the terms.
+template <class Target>
+std::string accumulate(const KernelProblem& problem, const KernelPlan& plan, const KernelTiling& tiling,
+                       const Target& target) {
+  const int64_t c = plan.outputs();
+  const auto left = blocks_of(problem.left.size(0), c, tiling);
+  const auto right = problem.symmetric ? left : blocks_of(problem.right.size(0), c, tiling);
+  std::string forms;
+  for (size_t i = 0; i < left.size(); ++i) {
+    const auto& rows = left[i];
+    const auto mine = plan.capture(problem.left.slice(0, rows.begin, rows.end), rows.first, rows.last);
+    forms = summary(mine);
+    for (size_t j = 0; j < (problem.symmetric ? i + 1 : right.size()); ++j) {
+      const auto& columns = right[j];
+      // The trace over outputs pairs an output with itself only.
+      if (problem.options.outputs == KernelOutputs::summed && rows.first != columns.first) continue;
+      const bool same = problem.symmetric && i == j;
+      const auto theirs = same ? std::vector<KernelTerm>{}
+                               : plan.capture(problem.right.slice(0, columns.begin, columns.end),
+                                              columns.first, columns.last);
+      const auto [row, row_end] = place(problem, rows, c);
+      const auto [column, column_end] = place(problem, columns, c);
+      const at::NoGradGuard no_grad;
+      for (size_t t = 0; t < mine.size(); ++t)
+        add_contribution(target(mine[t].parameter).slice(0, row, row_end).slice(1, column, column_end),
+                         mine[t], same ? mine[t] : theirs[t], problem.options.outputs, same, tiling.scratch);
+    }
+  }
+  return forms;
+}
+
+/// J' u for signs u, (n, c), in blocks; in float64.
+std::vector<Tensor> pulled_back(const NetworkFunction& function, const Tensor& inputs, const Tensor& signs,
+                                int64_t block) {
+  const NetworkFunction::Differentiation differentiation(function);
+  std::vector<Tensor> sums;
+  for (const Tensor& parameter : function.parameters())
+    sums.push_back(at::zeros_like(parameter, at::kDouble));
+  for (int64_t begin = 0; begin < inputs.size(0); begin += block) {
+    const int64_t end = std::min(inputs.size(0), begin + block);
+    const Tensor predictions = function(inputs.slice(0, begin, end).detach());
+    if (!predictions.requires_grad()) continue;
+    const Tensor cotangent = signs.slice(0, begin, end).to(predictions.scalar_type());
+    const auto gradients =
+        torch::autograd::grad({predictions}, function.parameters(), {cotangent}, {}, false, true);
+    for (size_t i = 0; i < sums.size(); ++i)
+      if (gradients[i].defined()) sums[i].add_(gradients[i].detach());
+  }
+  return sums;
+}
+
+double inner(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += at::dot(a[i].flatten(), b[i].flatten()).item<double>();
+  return sum;
+}
+
+/// |u' G v - <J' u, J~' v>| / (|J' u| |J~' v|) with random signs u, v; v = u when symmetric.
+double pairs_error(const KernelProblem& problem, const Tensor& kernel, int64_t c, int64_t block) {
+  at::Generator generator = Seed(0).stream("kernel check");
+  const auto signs = [&](const Tensor& inputs) {
+    return (at::randint(2, {inputs.size(0), c}, generator, at::TensorOptions(at::kDouble)) * 2 - 1)
+        .to(inputs.device());
+  };
+  const Tensor u = signs(problem.left), v = problem.symmetric ? u : signs(problem.right);
+  const auto left = pulled_back(problem.function, problem.left, u, block);
+  const auto right = problem.symmetric ? left : pulled_back(problem.function, problem.right, v, block);
+  const Tensor product = at::mv(kernel, v.flatten().to(kernel.scalar_type())).to(at::kDouble);
+  const double found = at::dot(product, u.flatten()).item<double>();
+  return std::abs(found - inner(left, right)) /
+         std::max(std::sqrt(inner(left, left) * inner(right, right)), 1e-300);
+}
+
+/// The same for a trace over outputs, sum_k <J_k' u, J~_k' v>, on a few examples spread over the inputs: it
+/// takes a backward pass per output.
+double summed_error(const KernelProblem& problem, const Tensor& kernel, int64_t c) {
+  at::Generator generator = Seed(0).stream("kernel check");
+  const auto spread = [](const Tensor& inputs) {
+    return at::arange(0, inputs.size(0), std::max<int64_t>(1, inputs.size(0) / 8)).to(inputs.device());
+  };
+  const auto signs = [&](const Tensor& chosen) {
+    return (at::randint(2, {chosen.size(0)}, generator, at::TensorOptions(at::kDouble)) * 2 - 1)
+        .to(chosen.device());
+  };
+  const Tensor i = spread(problem.left), j = spread(problem.right);
+  const Tensor u = signs(i), v = problem.symmetric ? u : signs(j);
+  const Tensor left_inputs = problem.left.index_select(0, i), right_inputs = problem.right.index_select(0, j);
+  double expected = 0, left_size = 0, right_size = 0;
+  for (int64_t k = 0; k < c; ++k) {
+    const auto of_output = [&](const Tensor& weights) {
+      Tensor cotangent = at::zeros({weights.size(0), c}, weights.options());
+      cotangent.select(1, k).copy_(weights);
+      return cotangent;
+    };
+    const auto left = pulled_back(problem.function, left_inputs, of_output(u), i.size(0));
+    const auto right = pulled_back(problem.function, right_inputs, of_output(v), j.size(0));
+    expected += inner(left, right);
+    left_size += inner(left, left);
+    right_size += inner(right, right);
+  }
+  const Tensor part = kernel.index_select(0, i).index_select(1, j).to(at::kDouble);
+  const double found = at::dot(u, at::mv(part, v)).item<double>();
+  return std::abs(found - expected) / std::max(std::sqrt(left_size * right_size), 1e-300);
+}
+
+double tolerance(const Tensor& parameter) {
+  switch (parameter.scalar_type()) {
+    case at::kDouble:
+      return 1.5e-8;
+    case at::kFloat:
+      return 3.5e-4;
+    default:
+      return 0.1;  // bfloat16, half
+  }
+}
+
+struct Kernels {
+  std::vector<Tensor> matrices;
+  TangentKernel whole;
+};
+
+Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_parameter) {
+  const KernelPlan plan(problem.function, problem.left,
+                        {.route = route,
+                         .outputs = problem.options.outputs,
+                         .by_parameter = by_parameter,
+                         .left = problem.left.size(0),
+                         .right = problem.right.size(0),
+                         .dtype = problem.dtype});
+  const auto parameters = static_cast<int64_t>(problem.function.parameters().size());
+  const int64_t c = plan.outputs();
+  const KernelTiling tiling = fit(problem, plan, by_parameter ? parameters + 1 : 1);
+  const auto zeros = [&] {
+    return at::zeros(
+        {kernel_rows(problem, problem.left.size(0), c), kernel_rows(problem, problem.right.size(0), c)},
+        problem.left.options().dtype(problem.dtype).requires_grad(false));
+  };
+  Kernels kernels;
+  for (int64_t p = 0; p < (by_parameter ? parameters : 1); ++p) kernels.matrices.push_back(zeros());
+  const std::string forms = accumulate(problem, plan, tiling, [&](int64_t parameter) {
+    return kernels.matrices[by_parameter ? static_cast<size_t>(parameter) : 0];
+  });
+  const at::NoGradGuard no_grad;
+  if (problem.symmetric)
+    for (const Tensor& matrix : kernels.matrices) mirror_lower_half(matrix);
+  TangentKernel& whole = kernels.whole;
+  whole.matrix = kernels.matrices[0];
+  if (by_parameter) {
+    whole.matrix = zeros();
+    for (const Tensor& matrix : kernels.matrices) whole.matrix.add_(matrix);
+  }
+  whole.outputs = c;
+  whole.route = fmt::format("{}: {}",
+                            route == KernelRoute::rows          ? "rows"
+                            : route == KernelRoute::contraction ? "contraction"
+                                                                : "structured",
+                            forms);
+  for (const std::string& name : plan.by_rows()) whole.notes.push_back(name + " went by rows");
+  whole.blocks = static_cast<int64_t>(blocks_of(problem.left.size(0), c, tiling).size());
+  whole.error = problem.options.outputs == KernelOutputs::pairs
+                    ? pairs_error(problem, whole.matrix, c, tiling.examples)
+                    : summed_error(problem, whole.matrix, c);
+  return kernels;
+}
+
+Kernels compute_checked(const NetworkFunction& function, const Tensor& left, const Tensor& right,
+                        bool symmetric, const TangentKernelOptions& options, bool by_parameter) {
+  function.check(left);
+  if (!symmetric) function.check(right);
+  const Tensor& parameter = function.parameters().front();
+  const KernelProblem problem{function, left,
+                              right,    symmetric,
+                              options,  options.accumulate_double ? at::kDouble : parameter.scalar_type()};
+  Kernels kernels = compute(problem, options.route, by_parameter);
+  const double allowed = tolerance(parameter);
+  if (kernels.whole.error <= allowed) return kernels;
+  const std::string finding =
+      fmt::format("the kernel fails its random vector-Jacobian check by {:.1e}, {:.1e} is allowed",
+                  kernels.whole.error, allowed);
+  if (options.route != KernelRoute::automatic)
+    throw Error(finding + "; the route rows does not read the graph");
+  kernels = compute(problem, KernelRoute::rows, by_parameter);
+  kernels.whole.notes.push_back(finding + "; everything went by rows");
+  if (!(kernels.whole.error <= allowed)) throw Error(finding + ", and so does the route rows");
+  return kernels;
+}
+
+}  // namespace
+
+TangentKernel tangent_kernel(const NetworkFunction& function, const Tensor& inputs,
+                             const TangentKernelOptions& options) {
+  return compute_checked(function, inputs, inputs, true, options, false).whole;
+}
+
+TangentKernel tangent_kernel(const NetworkFunction& function, const Tensor& inputs, const Tensor& others,
+                             const TangentKernelOptions& options) {
+  return compute_checked(function, inputs, others, false, options, false).whole;
+}
+
+ParameterKernels tangent_kernel_by_parameter(const NetworkFunction& function, const Tensor& inputs,
+                                             const TangentKernelOptions& options) {
+  Kernels kernels = compute_checked(function, inputs, inputs, true, options, true);
+  return {function.names(), std::move(kernels.matrices), std::move(kernels.whole)};
+}
+
+}  // namespace plumb

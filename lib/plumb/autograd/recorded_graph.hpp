@@ -1,0 +1,68 @@
+/// What the recorded autograd graph of a forward pass holds about each parameter: the operation that consumed
+/// it and the tensors that this operation saved.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plumb/core/tensor.hpp"
+
+namespace torch::autograd {
+struct Node;
+}
+
+namespace plumb::autograd {
+
+/// How the gradient of a parameter follows from the cotangent D of the output of the operation that used it.
+enum class UseKind {
+  product,      // rows of saved (r, a) times an (a, b) matrix; D: (r, b); gradient saved' D
+  convolution,  // saved: the input (n, channels, ...); D: (n, b, ...)
+  lookup,       // an embedding; saved: indices; D: (indices..., b)
+  scale,        // D's shape times the parameter's, broadcast; saved: the other factor
+  shift,        // added to D's shape, broadcast
+};
+
+struct ConvolutionShape {
+  std::vector<int64_t> kernel, stride, padding, dilation;  // two numbers each
+  int64_t groups = 1;
+};
+
+/// One place where a parameter enters the graph. Gradients are with respect to the tensor that entered, of
+/// shape `shape`; it is the parameter itself, or a transposition, reshaping and multiple of it.
+struct ParameterUse {
+  int64_t parameter = 0;                        // which of the parameters asked for
+  std::shared_ptr<torch::autograd::Node> node;  // D is what backward hands to it
+  UseKind kind = UseKind::shift;
+  std::vector<int64_t> shape;  // of the tensor that entered
+  bool transposed = false;     // the tensor that entered is the transposed parameter
+  double factor = 1;           // gradient with respect to the parameter / (what `kind` says of D)
+  Tensor saved;                // see UseKind; for a convolution of one spatial axis with a second of length 1
+  ConvolutionShape convolution;  // of a convolution
+  int64_t skipped_index = -1;    // of a lookup: the index that gets no gradient
+  std::vector<int64_t> output;   // shape of D
+  bool examples_second =
+      false;  // D and saved have (positions, examples, ...); the graph does not tell: for callers
+};
+
+/// The uses of `parameters` that were recognised, and which parameters have a use that was not.
+struct RecordedUses {
+  std::vector<ParameterUse> uses;
+  std::vector<std::string> unrecognised;  // for every parameter: the operation's name, empty when all were
+};
+
+/// Numbers in all tensors that backward from `output` passes through. Allocates each once: for small batches.
+int64_t recorded_values(const Tensor& output);
+
+/// Walks the graph that computed `output`. Recognised are matrix products (addmm, mm), convolutions of one or
+/// two axes that are not transposed, batch normalization with running means, layer and group normalization,
+/// embeddings, and elementwise products and sums.
+RecordedUses read_recorded_uses(const Tensor& output, const std::vector<Tensor>& parameters);
+
+/// The cotangents D of every use when `cotangent` is that of `output`; undefined where nothing arrives. The
+/// graph is kept.
+std::vector<Tensor> pull_back(const Tensor& output, const Tensor& cotangent,
+                              const std::vector<ParameterUse>& uses);
+
+}  // namespace plumb::autograd

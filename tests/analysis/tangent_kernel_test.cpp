@@ -1,0 +1,184 @@
+// Oracle: J by one backward pass per row, taken here with torch::autograd::grad; G = J J' from it.
+#include "plumb/analysis/tangent_kernel.hpp"
+
+#include "support/catch.hpp"
+#include "support/networks.hpp"
+#include <torch/torch.h>
+
+#include "plumb/analysis/jacobian.hpp"
+
+using namespace plumb;
+
+namespace {
+
+Tensor brute_force_jacobian(const NetworkFunction& function, const Tensor& inputs) {
+  std::vector<Tensor> rows;
+  for (int64_t i = 0; i < inputs.size(0); ++i) {
+    const Tensor outputs = function(inputs.slice(0, i, i + 1));
+    for (int64_t k = 0; k < outputs.size(1); ++k) {
+      const auto gradients =
+          torch::autograd::grad({outputs[0][k]}, function.parameters(), {}, true, false, true);
+      std::vector<Tensor> parts;
+      for (size_t p = 0; p < gradients.size(); ++p)
+        parts.push_back(gradients[p].defined()
+                            ? gradients[p].flatten()
+                            : torch::zeros(function.parameters()[p].numel(), torch::kDouble));
+      rows.push_back(torch::cat(parts));
+    }
+  }
+  return torch::stack(rows);
+}
+
+double relative_error(const Tensor& found, const Tensor& expected) {
+  return (found - expected).norm().item<double>() / expected.norm().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("a small convolutional network's kernel is J J' by every route", "[analysis][tangent_kernel]") {
+  torch::manual_seed(0);
+  torch::nn::Sequential net(torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 8, 3).padding(1)),
+                            torch::nn::ReLU(), torch::nn::MaxPool2d(2),
+                            torch::nn::Conv2d(torch::nn::Conv2dOptions(8, 6, 3).groups(2).stride(2)),
+                            torch::nn::BatchNorm2d(6), torch::nn::ReLU(), torch::nn::Flatten(),
+                            torch::nn::Linear(6 * 3 * 3, 12), torch::nn::Tanh(), torch::nn::Linear(12, 4));
+  net->to(torch::kDouble);
+  net->eval();
+  const NetworkFunction function(*net, [&](const Tensor& x) { return net->forward(x); });
+  const Tensor inputs = torch::randn({5, 3, 16, 16}, torch::kDouble);
+  const Tensor jacobian = brute_force_jacobian(function, inputs);
+  const Tensor expected = jacobian.mm(jacobian.t());
+  for (const auto route :
+       {KernelRoute::automatic, KernelRoute::rows, KernelRoute::contraction, KernelRoute::structured}) {
+    const auto kernel = tangent_kernel(function, inputs, {.route = route});
+    CAPTURE(kernel.route);
+    CHECK(kernel.notes.empty());
+    CHECK(relative_error(kernel.matrix, expected) < 1e-12);
+    CHECK(kernel.error < 1e-12);
+    const auto summed = tangent_kernel(function, inputs, {.route = route, .outputs = KernelOutputs::summed});
+    CHECK(relative_error(summed.matrix, expected.view({5, 4, 5, 4}).diagonal(0, 1, 3).sum(-1)) < 1e-12);
+    CHECK(summed.error < 1e-12);
+  }
+  CHECK(relative_error(Jacobian(function, inputs).dense(), jacobian) < 1e-13);
+}
+
+TEST_CASE("every kind of layer gives the kernel J J' by every route, whole, summed and by parameter",
+          "[analysis][tangent_kernel]") {
+  for (const test::LayerCase& network : test::layer_cases()) {
+    INFO(network.name);
+    const NetworkFunction function(*network.module, network.forward);
+    const Tensor jacobian = brute_force_jacobian(function, network.inputs);
+    const Tensor expected = jacobian.mm(jacobian.t());
+    const int64_t n = network.inputs.size(0), c = expected.size(0) / n;
+    CHECK(relative_error(Jacobian(function, network.inputs).dense(), jacobian) < 1e-12);
+    for (const auto route :
+         {KernelRoute::automatic, KernelRoute::rows, KernelRoute::contraction, KernelRoute::structured}) {
+      const auto kernel = tangent_kernel(function, network.inputs, {.route = route});
+      CAPTURE(network.name, kernel.route, kernel.notes);
+      CHECK(relative_error(kernel.matrix, expected) < 1e-11);
+      CHECK(kernel.matrix.equal(kernel.matrix.t()));
+      const auto summed =
+          tangent_kernel(function, network.inputs, {.route = route, .outputs = KernelOutputs::summed});
+      CHECK(relative_error(summed.matrix, expected.view({n, c, n, c}).diagonal(0, 1, 3).sum(-1)) < 1e-11);
+      const int64_t half = n / 2;
+      const auto cross = tangent_kernel(function, network.inputs.slice(0, 0, 2),
+                                        network.inputs.slice(0, half), {.route = route});
+      CHECK(relative_error(cross.matrix, expected.slice(0, 0, 2 * c).slice(1, half * c)) < 1e-11);
+      const auto split = tangent_kernel_by_parameter(function, network.inputs, {.route = route});
+      int64_t begin = 0;
+      for (size_t p = 0; p < split.names.size(); ++p) {
+        const int64_t end = begin + function.parameters()[p].numel();
+        const Tensor part = jacobian.slice(1, begin, end);
+        const double scale = expected.norm().item<double>();
+        CAPTURE(split.names[p]);
+        CHECK((split.matrices[p] - part.mm(part.t())).norm().item<double>() < 1e-11 * scale);
+        begin = end;
+      }
+    }
+  }
+}
+
+TEST_CASE("a small memory budget takes the kernel in blocks with the same result",
+          "[analysis][tangent_kernel]") {
+  torch::manual_seed(1);
+  torch::nn::Sequential net(torch::nn::Linear(40, 300), torch::nn::ReLU(), torch::nn::Linear(300, 300),
+                            torch::nn::Tanh(), torch::nn::Linear(300, 7));
+  net->to(torch::kDouble);
+  const NetworkFunction function(*net, [&](const Tensor& x) { return net->forward(x); });
+  const Tensor inputs = torch::randn({60, 40}, torch::kDouble),
+               others = torch::randn({33, 40}, torch::kDouble);
+  const int64_t least = (60 * 7) * (60 * 7) * 8 + (16 << 20);
+  for (const auto outputs : {KernelOutputs::pairs, KernelOutputs::summed}) {
+    const auto whole = tangent_kernel(function, inputs, {.outputs = outputs});
+    CHECK(whole.blocks == 1);
+    for (const int64_t spare : {400'000, 100'000, 60'000}) {
+      const auto tiled = tangent_kernel(
+          function, inputs, {.route = KernelRoute::structured, .outputs = outputs, .memory = least + spare});
+      CHECK(tiled.blocks > 1);
+      CHECK(relative_error(tiled.matrix, whole.matrix) < 1e-13);
+    }
+    const auto cross = tangent_kernel(function, inputs, others, {.outputs = outputs});
+    const auto tiled =
+        tangent_kernel(function, inputs, others,
+                       {.route = KernelRoute::structured, .outputs = outputs, .memory = least + 100'000});
+    CHECK(tiled.blocks > 1);
+    CHECK(relative_error(tiled.matrix, cross.matrix) < 1e-13);
+  }
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs, {.memory = 1 << 20}),
+                    ContainsSubstring("a memory budget of 1.00 MiB is too small") &&
+                        ContainsSubstring("the least that can be held"));
+}
+
+TEST_CASE("restricting the parameters to a layer gives the kernel of that layer",
+          "[analysis][tangent_kernel]") {
+  torch::manual_seed(2);
+  torch::nn::Sequential net(torch::nn::Linear(5, 9), torch::nn::ReLU(), torch::nn::Linear(9, 3));
+  net->to(torch::kDouble);
+  const NetworkFunction function(*net, [&](const Tensor& x) { return net->forward(x); });
+  const Tensor inputs = torch::randn({4, 5}, torch::kDouble);
+  const auto kernel = tangent_kernel(function.restricted({"2"}), inputs);
+  // The last layer: (H H' + 1) x I.
+  const Tensor hidden = torch::relu(net->ptr<torch::nn::LinearImpl>(0)->forward(inputs)).detach();
+  const Tensor expected = torch::kron(hidden.mm(hidden.t()) + 1, torch::eye(3, torch::kDouble));
+  CHECK(relative_error(kernel.matrix, expected) < 1e-14);
+  CHECK(kernel.route == "structured: 1 identity");
+  CHECK_THROWS_WITH(function.restricted({"7"}),
+                    ContainsSubstring("no parameter is called '7'; known: 0.weight"));
+  CHECK(net->ptr<torch::nn::LinearImpl>(0)->weight.requires_grad());
+}
+
+TEST_CASE("what cannot have a tangent kernel is refused by name", "[analysis][tangent_kernel]") {
+  torch::manual_seed(3);
+  torch::nn::Sequential net(torch::nn::Linear(4, 6), torch::nn::BatchNorm1d(6), torch::nn::Dropout(0.5),
+                            torch::nn::Linear(6, 2));
+  const NetworkFunction function(*net, [&](const Tensor& x) { return net->forward(x); });
+  const Tensor inputs = torch::randn({5, 4});
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs),
+                    ContainsSubstring("layer 1") && ContainsSubstring("couples its examples"));
+  net->ptr(1)->eval();
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs),
+                    ContainsSubstring("layer 2") && ContainsSubstring("at random"));
+  net->eval();
+  CHECK_NOTHROW(tangent_kernel(function, inputs));
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs.slice(0, 0, 0)),
+                    ContainsSubstring("the batch of inputs is empty"));
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs.to(torch::kDouble)),
+                    ContainsSubstring("inputs are Double"));
+  net->ptr<torch::nn::LinearImpl>(3)->weight.data()[0][0] = NAN;
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs),
+                    ContainsSubstring("3.weight holds numbers that are not finite"));
+  torch::nn::Sequential nothing{torch::nn::ReLU()};
+  CHECK_THROWS_WITH(tangent_kernel({*nothing, [&](const Tensor& x) { return nothing->forward(x); }}, inputs),
+                    ContainsSubstring("no parameters"));
+  torch::nn::Linear linear(4, 2);
+  CHECK_THROWS_WITH(
+      tangent_kernel({*linear, [&](const Tensor& x) { return linear->forward(x + torch::randn_like(x)); }},
+                     inputs),
+      ContainsSubstring("change from one call to the next"));
+  CHECK_THROWS_WITH(
+      tangent_kernel({*linear, [&](const Tensor& x) { return linear->forward(x - x.mean(0)); }}, inputs),
+      ContainsSubstring("depends on the rest of the batch"));
+  linear->bias.set_data(linear->bias.to(torch::kDouble));
+  CHECK_THROWS_WITH(tangent_kernel({*linear, [&](const Tensor& x) { return linear->forward(x); }}, inputs),
+                    ContainsSubstring("one dtype is needed"));
+}
