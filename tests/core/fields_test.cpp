@@ -165,7 +165,7 @@ TEST_CASE("wrong values are refused with place, path and what is right", "[core]
   CHECK(refusal("parts: [small, smal]") ==
         "a.yaml:1:16: parts[1]: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
   CHECK(refusal("parts:\n  - {type: small, widht: 3}") ==
-        "a.yaml:2:18: parts[0].widht: unknown key; did you mean 'width'?");
+        "a.yaml:2:19: parts[0].widht: unknown key; did you mean 'width'?");
   CHECK(refusal("parts: [{width: 3}]") == "a.yaml:1:9: parts[0]: 'type' is missing; known: empty, small");
   CHECK(refusal("parts: [{type: small, width: 0}]") == "a.yaml:1:30: parts[0].width: 0 must be positive");
   CHECK(refusal("parts: [~]") == "a.yaml:1:9: parts[0]: nothing is not a name or a mapping with 'type'");

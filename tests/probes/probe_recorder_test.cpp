@@ -64,6 +64,17 @@ class Strict final : public TrainingObserver {
   TrainingObserver* inner_;
 };
 
+/// A list with `item` for every registered probe, "@" in it standing for its name.
+std::string every_probe(const std::string& item) {
+  std::string list;
+  for (const std::string& type : probes().names()) {
+    std::string one = item;
+    one.replace(one.find('@'), 1, type);
+    list += (list.empty() ? "" : ", ") + one;
+  }
+  return "[" + list + "]";
+}
+
 struct Trace {
   std::vector<double> numbers;
   Archive network;
@@ -77,8 +88,7 @@ Trace train_sensitive(TrainingObserver* observer) {
   trainer.run(strict);
   Trace trace{strict.numbers, {}};
   const Archive weights = save_network(*network);
-  for (const auto& [name, value] : weights.values())
-    trace.network.put(name, std::get<Tensor>(value).clone());
+  for (const auto& [name, value] : weights.values()) trace.network.put(name, std::get<Tensor>(value).clone());
   return trace;
 }
 
@@ -101,10 +111,7 @@ TEST_CASE("no probe changes anything of the run it watches", "[probes][recorder]
 
 TEST_CASE("probes of a run taken up again write the same bytes", "[probes][recorder][resume]") {
   const int64_t stop_after = GENERATE(1, 6, 7, 19);
-  std::string list;
-  for (const std::string& type : probes().names())
-    list += fmt::format("{}{{type: {}, every: 3}}", list.empty() ? "" : ", ", type);
-  const std::string yaml = "[" + list + "]";
+  const std::string yaml = every_probe("{type: @, every: 3}");
   const TrainingData data = test::random_data(23, 5, 3);
   const test::TemporaryFolder whole, parts;
   seed_global_generators(11, at::kCPU);
@@ -157,18 +164,31 @@ TEST_CASE("a checkpoint of other probes is refused", "[probes][recorder]") {
 
 TEST_CASE("a state with weights that are not finite gives a row of NaN", "[probes][recorder]") {
   const test::TemporaryFolder folder;
-  std::string list;
-  for (const std::string& type : probes().names())
-    list += fmt::format("{}{}", list.empty() ? "" : ", ", type);
-  test::watch(std::make_shared<test::LinearNetwork>(4, 2), test::random_data(12, 4, 2),
-              "{loss: square, optimizer: {type: sgd, learning_rate: 1e6}, stop: {epochs: 2000}, "
-              "evaluate_every: 5000}",
-              "[" + list + "]", folder.path());
+  const auto network = std::make_shared<test::LinearNetwork>(4, 2);
+  {
+    const torch::NoGradGuard no_grad;
+    network->weight[1][2] = std::nan("");
+  }
+  test::watch(network, test::random_data(12, 4, 2), "{stop: {epochs: 2}}", every_probe("{type: @}"),
+              folder.path());
   for (const std::string& type : probes().names()) {
     INFO(type);
     const Table table = test::probe_table(folder.path(), type);
-    for (size_t i = 2; i < table.columns.size(); ++i) CHECK(std::isnan(table.rows.back()[i]));
+    REQUIRE(table.rows.size() == 1);
+    for (size_t i = 2; i < table.columns.size(); ++i) CHECK(std::isnan(table.rows[0][i]));
   }
+}
+
+TEST_CASE("a run that diverges is measured to its end", "[probes][recorder]") {
+  const test::TemporaryFolder folder;
+  test::watch(
+      std::make_shared<test::ReluNetwork>(4, 5, 2), test::random_data(12, 4, 2),
+      "{loss: square, optimizer: {type: sgd, learning_rate: 1e6}, stop: {epochs: 2000}, evaluate_every: "
+      "5000}",
+      every_probe("{type: @, every: 1}"), folder.path());
+  const Table table = test::probe_table(folder.path(), "parameter_distance");
+  for (const std::string& type : probes().names())
+    CHECK(test::probe_table(folder.path(), type).rows.size() == table.rows.size());
 }
 
 TEST_CASE("what an earlier start left behind is removed", "[probes][recorder]") {

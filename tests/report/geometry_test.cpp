@@ -75,7 +75,7 @@ TEST_CASE("a probe with a name of its own is drawn as what it is", "[report][geo
   REQUIRE(figure != nullptr);
   CHECK(figure->title == "PL ratio (G.2)");
   CHECK(geometry_findings(aggregate(results)) ==
-        std::vector<std::string>{"Smallest PL ratio ‖∇L‖² / (L − L*) recorded: p = 0 2.00."});
+        std::vector<std::string>{"Smallest PL ratio ‖∇L‖² / (L − L*) recorded: 2 (p = 0)."});
 }
 
 TEST_CASE("what probes found is said with its numbers", "[report][geometry]") {
@@ -89,10 +89,10 @@ TEST_CASE("what probes found is said with its numbers", "[report][geometry]") {
         "The Jacobian on the probe set had full rank at 2 of 3 recorded states; at 1 its rank is not "
         "resolved.");
   // (0.5 + 0.7) / 2 with the standard error 0.1 of two seeds; the last finite value where the row is NaN.
-  CHECK(
-      sentences[1] ==
-      "At the end the tangent kernel on the probe set had moved by this part of its norm: p = 0 0.60 ± 0.10, "
-      "p = 0.5 2.00.");
+  CHECK(sentences[1] ==
+        "At the end the tangent kernel on the probe set had moved by this part of its norm: 0.60 ± 0.10 (p = "
+        "0), "
+        "2 (p = 0.5).");
   CHECK(probe_cost_sentence(aggregate(results)) == "Measuring took 2 s beside 50 s of training (4 %).");
 }
 

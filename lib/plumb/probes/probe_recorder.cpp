@@ -52,6 +52,11 @@ bool weights_finite(const Network& network) {
   return true;
 }
 
+bool predictions_finite(const Moment& moment, const ProbeSet& set) {
+  const at::NoGradGuard no_grad;
+  return set.size() == 0 || at::isfinite(moment.network.forward(set.inputs)).all().item<bool>();
+}
+
 std::string describe_probes(ProbeChoices choices) {
   FieldWriter writer;
   writer.components("probes", choices, "");
@@ -157,7 +162,8 @@ void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) cons
   measured.values.assign(entry.columns, not_defined);
   if (finite) {
     const Undisturbed guard(moment.network);
-    measured = entry.probe->measure(moment, entry.set);
+    // A run about to diverge has predictions beyond the numbers before its weights are.
+    if (predictions_finite(moment, entry.set)) measured = entry.probe->measure(moment, entry.set);
   }
   expects(measured.values.size() == entry.columns, "the probe {} reports {} values for {} columns",
           entry.name, measured.values.size(), entry.columns);

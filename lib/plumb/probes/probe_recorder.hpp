@@ -16,7 +16,7 @@ namespace plumb {
 ///
 /// Probes see the network in evaluation mode and with no gradients in its parameters. Modes, gradients, which
 /// parameters require one, and LibTorch's global generators are afterwards as they were. At a state whose
-/// weights are not all finite the row is NaN, and the probe is not asked.
+/// weights, or predictions on the probe set, are not all finite the row is NaN, and the probe is not asked.
 class ProbeRecorder {
  public:
   /// Starts the files in `folder` afresh, removing what stood there, or goes on from what save() returned.

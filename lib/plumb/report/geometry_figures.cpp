@@ -37,7 +37,8 @@ constexpr std::array drawn_columns{
         "Frobenius norms; G = J Jᵀ on the probe set. 0: the kernel of the start, as in lazy training."},
     DrawnColumn{"tangent_kernel", "target_alignment", "Alignment of the kernel with the labels",
                 "⟨G, Y Yᵀ⟩ / (‖G‖ ‖Y Yᵀ‖)", false,
-                "G = J Jᵀ on the probe set, Y the one-hot labels trained on (Cristianini et al. 2001)."},
+                "G: J Jᵀ on the probe set, summed over outputs; Y: the one-hot labels trained on "
+                "(Cristianini et al. 2001)."},
     DrawnColumn{
         "gradient", "pl_ratio", "PL ratio", "‖∇L‖² / (L − L*)", true,
         "L in evaluation mode; half of it in the convention ½‖∇L‖² ≥ μ (L − L*) of Karimi et al. 2016."},
@@ -105,12 +106,12 @@ Estimate last_of_probe(const Point& point, std::string_view probe, std::string_v
   return estimate(values);
 }
 
-/// "true labels 0.31, random labels 0.83"; the lowest and the highest when there are many points.
+/// "0.31 (true labels), 0.83 (random labels)"; the lowest and the highest when there are many points.
 std::string value_list(const std::vector<Point>& points, std::string_view probe, std::string_view column) {
   std::vector<std::pair<double, std::string>> parts;
   for (const Point& point : points)
     if (const Estimate value = last_of_probe(point, probe, column); value.count > 0)
-      parts.emplace_back(value.mean, fmt::format("{} {}", point.label, number_text(value)));
+      parts.emplace_back(value.mean, fmt::format("{} ({})", number_text(value), point.label));
   if (parts.size() > 8) {
     const auto [low, high] = std::minmax_element(parts.begin(), parts.end());
     return fmt::format("from {} to {}", low->second, high->second);
