@@ -85,6 +85,7 @@ Figure draw_column(const DrawnColumn& drawn, const std::string& probe, const Dra
   // Step 0 has no place on a logarithmic axis.
   figure.x = {.label = "training steps + 1", .logarithmic = true};
   figure.y = {.label = std::string(drawn.axis), .logarithmic = drawn.logarithmic};
+  if (!drawn.logarithmic) figure.y.low = 0;  // none of these quantities is negative
   for (const Point* point : group.points) {
     Series series = probe_series(drawn_runs(*point), probe, drawn.column);
     for (double& step : series.x) step += 1;
