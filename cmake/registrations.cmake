@@ -5,7 +5,8 @@
 set(PLUMB_KINDS
   "Datasets|plumb/data/dataset.hpp|datasets"
   "Models|plumb/models/network.hpp|models"
-  "Optimizers|plumb/training/optimizer.hpp|optimizers")
+  "Optimizers|plumb/training/optimizer.hpp|optimizers"
+  "Probes|plumb/probes/probe.hpp|probes")
 
 function(plumb_write_registrations output)
   set(declarations "")

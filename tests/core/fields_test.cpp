@@ -51,6 +51,8 @@ struct Everything {
   std::optional<double> target = 0.25;
   Inner inner;
   Choice<int64_t(int64_t)> part{makers(), "small"};
+  Choices<int64_t(int64_t)> parts{makers()};
+  WordOrNumbers when = "always";
 
   void fields(Fields& f) {
     f.field("flag", flag, "a flag");
@@ -64,6 +66,8 @@ struct Everything {
     f.field("target", target, "a goal", fraction);
     f.section("inner", inner, "a group");
     f.component("part", part, "a component");
+    f.components("parts", parts, "some components");
+    f.field("when", when, "at which times", {"always", "never"}, positive);
   }
 };
 
@@ -98,16 +102,40 @@ TEST_CASE("options are read from YAML and keep their defaults otherwise", "[core
   CHECK(read_options<Everything>(Config::parse("part: empty")).part.make(2) == 0);
 }
 
+TEST_CASE("a list of components keeps its order and each one's options", "[core][fields]") {
+  const auto made = [](const std::string& yaml) {
+    const auto options = read_options<Everything>(Config::parse(yaml));
+    std::vector<int64_t> numbers;
+    for (const auto& part : options.parts) numbers.push_back(part.make(2));
+    return numbers;
+  };
+  CHECK(made("{}").empty());
+  CHECK(made("parts: []").empty());
+  CHECK(made("parts: [small, {type: small, width: 5}, empty]") == std::vector<int64_t>{8, 10, 0});
+  CHECK(made("parts:\n  - {type: empty}\n  - small\n") == std::vector<int64_t>{0, 8});
+}
+
+TEST_CASE("a word or numbers is read as what it is", "[core][fields]") {
+  CHECK(std::get<std::string>(read_options<Everything>(Config::parse("when: never")).when) == "never");
+  CHECK(std::get<std::vector<int64_t>>(read_options<Everything>(Config::parse("when: [3, 1]")).when) ==
+        std::vector<int64_t>{3, 1});
+}
+
 TEST_CASE("what is written reads back to the same options", "[core][fields]") {
   Everything options;
   options.size = 0.1 + 0.2;  // has no short decimal form
   options.words = {"true", "1", "a b", ""};
   options.limit = 5;
+  options.when = std::vector<int64_t>{7, 9};
+  options.parts.append().select("empty");
+  options.parts.append().select("small");
   const std::string yaml = write_options(options).to_yaml();
   const auto again = read_options<Everything>(Config::parse(yaml));
   CHECK(again.size == options.size);
   CHECK(again.words == options.words);
   CHECK(again.limit == 5);
+  CHECK(std::get<std::vector<int64_t>>(again.when) == std::vector<int64_t>{7, 9});
+  CHECK_THAT(yaml, ContainsSubstring("parts:\n  - type: empty\n  - type: small\n    width: 4\n"));
   CHECK(write_options(again).to_yaml() == yaml);
 }
 
@@ -133,18 +161,35 @@ TEST_CASE("wrong values are refused with place, path and what is right", "[core]
   CHECK(refusal("part: smal") ==
         "a.yaml:1:7: part: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
   CHECK(refusal("part: {type: empty, width: 1}") == "a.yaml:1:21: part.width: unknown key; known: type");
+  CHECK(refusal("parts: small") == "a.yaml:1:8: parts: 'small' is not a list");
+  CHECK(refusal("parts: [small, smal]") ==
+        "a.yaml:1:16: parts[1]: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
+  CHECK(refusal("parts:\n  - {type: small, widht: 3}") ==
+        "a.yaml:2:19: parts[0].widht: unknown key; did you mean 'width'?");
+  CHECK(refusal("parts: [{width: 3}]") == "a.yaml:1:9: parts[0]: 'type' is missing; known: empty, small");
+  CHECK(refusal("parts: [{type: small, width: 0}]") == "a.yaml:1:30: parts[0].width: 0 must be positive");
+  CHECK(refusal("parts: [~]") == "a.yaml:1:9: parts[0]: nothing is not a name or a mapping with 'type'");
+  CHECK(refusal("parts: [[small]]") == "a.yaml:1:9: parts[0]: a list is not a name or a mapping with 'type'");
+  CHECK(refusal("when: nevr") ==
+        "a.yaml:1:7: when: 'nevr' is not allowed; did you mean 'never'? (allowed: always, never)");
+  CHECK(refusal("when: [1, 0]") == "a.yaml:1:11: when[1]: 0 must be positive");
+  CHECK(refusal("when: {}") ==
+        "a.yaml:1:7: when: a mapping is not a list of whole numbers or one of always, never");
   CHECK(refusal("[1]") == "a.yaml:1:1: a list is not a mapping of keys to values");
 }
 
 TEST_CASE("help lists every field once with its default", "[core][fields]") {
   FieldHelp help;
   Everything{}.fields(help);
-  REQUIRE(help.lines.size() == 11);
+  REQUIRE(help.lines.size() == 13);
   CHECK(help.lines[1].key == "count");
   CHECK(help.lines[1].value == "3");
   CHECK(help.lines[1].allowed == "must be positive");
   CHECK(help.lines[9].key == "inner.rate");
   CHECK(help.lines[10].allowed == "empty | small");
+  CHECK(help.lines[11].value == "[]");
+  CHECK(help.lines[11].allowed == "a list of empty | small");
+  CHECK(help.lines[12].allowed == "always | never | a list of whole numbers");
 }
 
 TEST_CASE("a registry refuses a name twice and an unknown name", "[core][registry]") {

@@ -71,6 +71,30 @@ TEST_CASE("a run's identity follows from what moves its numbers", "[experiment]"
   CHECK(read("compute: {precision: float64}").runs[0].run.fingerprint() != same);
 }
 
+TEST_CASE("probes are no part of a run's identity, and part of its description", "[experiment][probes]") {
+  const std::string same = read("").runs[0].run.fingerprint();
+  const Experiment watched = read("probes: [{type: gradient, every: 5}, neuron_movement]");
+  CHECK(watched.runs[0].run.fingerprint() == same);
+  const Config description = watched.runs[0].run.description();
+  REQUIRE(description.find("probes")->items.size() == 2);
+  CHECK(description.find("probes")->items[0].find("every")->text == "5");
+  CHECK(description.find("probes")->items[1].find("type")->text == "neuron_movement");
+  const Experiment again = Experiment::read(Config::parse(description.to_yaml()));
+  CHECK(again.runs[0].run.description().to_yaml() == description.to_yaml());
+  CHECK(read("", {"probes=[gradient]"}).runs[0].run.probes.size() == 1);
+}
+
+TEST_CASE("a point of a sweep may have probes of its own", "[experiment][probes]") {
+  const Experiment experiment = read(
+      "probes: [gradient]\nsweep:\n  setting:\n    small: {}\n    large: {model.width: 99, probes: "
+      "[gradient, "
+      "neuron_movement]}\n");
+  REQUIRE(experiment.runs.size() == 2);
+  CHECK(experiment.runs[0].run.probes.size() == 1);
+  CHECK(experiment.runs[1].run.probes.size() == 2);
+  CHECK_THAT(refusal("sweep: {probes: [[gradient], []]}"), ContainsSubstring("two runs are the same"));
+}
+
 TEST_CASE("overrides on the command line win over the file", "[experiment]") {
   const Experiment experiment =
       read("training: {batch_size: 7}", {"training.batch_size=9", "model.width=3", "seed=5"});

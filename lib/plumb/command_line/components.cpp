@@ -8,20 +8,34 @@ namespace {
 template <class Signature>
 ComponentKind component_kind(std::string name, std::string where, const Registry<Signature>& registry) {
   return {
-      std::move(name), std::move(where), registry.names(),
+      std::move(name),
+      std::move(where),
+      registry.names(),
       [&registry](const std::string& type) { return std::make_unique<Choice<Signature>>(registry, type); },
-      [&registry](const std::string& type) { return std::string(registry.at(type)->help()); }};
+      [&registry](const std::string& type) { return std::string(registry.at(type)->help()); },
+      {}};
+}
+
+/// What a probe measures, beside its options.
+std::vector<std::pair<std::string, std::string>> probe_columns(const std::string& type) {
+  std::vector<std::pair<std::string, std::string>> columns;
+  for (const Column& column : probes().at(type)->make()->columns())
+    columns.emplace_back(column.name, column.meaning);
+  return columns;
 }
 
 }  // namespace
 
 std::vector<ComponentKind> component_kinds() {
+  ComponentKind probe = component_kind("probe", "probes", probes());
+  probe.columns = probe_columns;
   return {component_kind("data", "data", datasets()),
           component_kind("model", "model", models()),
           component_kind("randomization", "randomization", randomizations()),
           component_kind("loss", "training.loss", losses()),
           component_kind("optimizer", "training.optimizer", optimizers()),
-          component_kind("schedule", "training.schedule", schedules())};
+          component_kind("schedule", "training.schedule", schedules()),
+          std::move(probe)};
 }
 
 }  // namespace plumb

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plumb/core/fields.hpp"
@@ -16,9 +17,11 @@ struct ComponentKind {
   std::vector<std::string> types;
   std::function<std::unique_ptr<AnyChoice>(const std::string& type)> choose;
   std::function<std::string(const std::string& type)> help;
+  /// Of probes: the columns of their table and what they mean.
+  std::function<std::vector<std::pair<std::string, std::string>>(const std::string& type)> columns;
 };
 
-/// data, model, randomization, loss, optimizer, schedule.
+/// data, model, randomization, loss, optimizer, schedule, probe.
 std::vector<ComponentKind> component_kinds();
 
 }  // namespace plumb

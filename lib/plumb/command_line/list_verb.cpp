@@ -30,6 +30,13 @@ void print_fields(const std::vector<FieldHelp::Line>& lines) {
   }
 }
 
+void print_columns(const std::vector<std::pair<std::string, std::string>>& columns) {
+  size_t width = 0;
+  for (const auto& [name, meaning] : columns) width = std::max(width, name.size());
+  fmt::print("columns:\n");
+  for (const auto& [name, meaning] : columns) fmt::print("  {:<{}}  {}\n", name, width, meaning);
+}
+
 const ComponentKind& find_kind(const std::vector<ComponentKind>& kinds, const std::string& name) {
   std::vector<std::string> names;
   for (const ComponentKind& kind : kinds) {
@@ -64,6 +71,7 @@ int list(const ListArguments& arguments) {
   fmt::print("{}: {}\n", arguments.name, kind.help(arguments.name));
   kind.choose(arguments.name)->fields(help);
   print_fields(help.lines);
+  if (kind.columns) print_columns(kind.columns(arguments.name));
   return kDone;
 }
 
@@ -72,8 +80,9 @@ int list(const ListArguments& arguments) {
 void add_list_verb(CLI::App& program, Action& action) {
   const auto arguments = std::make_shared<ListArguments>();
   CLI::App* verb = program.add_subcommand("list", "Say what a description can name, and with which options");
-  verb->add_option("kind", arguments->kind,
-                   "data, model, randomization, loss, optimizer, schedule; or keys, for every key of a run");
+  verb->add_option(
+      "kind", arguments->kind,
+      "data, model, randomization, loss, optimizer, schedule, probe; or keys, for every key of a run");
   verb->add_option("name", arguments->name, "one component: its options, defaults and what they mean");
   verb->callback([&action, arguments] { action = [arguments] { return list(*arguments); }; });
 }

@@ -31,19 +31,42 @@ void check_devices(const Experiment& experiment) {
   for (const std::string& name : names) find_device(name);
 }
 
+/// Probes are no part of a run's identity: a folder may hold a run that was begun with others.
+bool has_other_probes(const PlannedRun& planned, const RunDirectory& directory) {
+  const auto probes_in = [](const Config& description) {
+    const Config* probes = description.find("probes");
+    return probes == nullptr ? std::string("[]\n") : probes->to_yaml();
+  };
+  return probes_in(Config::load(directory.description())) != probes_in(planned.run.description());
+}
+
+void tell_of_other_probes(const std::vector<std::string>& runs, const std::filesystem::path& folder) {
+  if (runs.empty()) return;
+  fmt::print(
+      "{} run{} in {} {} begun with other probes than asked for, and keep{} them: {}. To measure again, "
+      "remove "
+      "the folder{} first.\n",
+      runs.size(), runs.size() == 1 ? "" : "s", folder.string(), runs.size() == 1 ? "was" : "were",
+      runs.size() == 1 ? "s" : "", fmt::join(runs, ", "), runs.size() == 1 ? "" : "s");
+}
+
 /// Makes the folders, writes the descriptions, and returns the runs that are not finished.
 std::vector<Job> lay_out(const Experiment& experiment, const std::filesystem::path& folder) {
   make_directory(folder);
   write_file_atomically(folder / "experiment.yaml", experiment.description.to_yaml());
   std::vector<Job> jobs;
+  std::vector<std::string> others;
   for (const PlannedRun& planned : experiment.runs) {
     const RunDirectory directory(folder / planned.id);
     make_directory(directory.path);
+    const bool begun = directory.finished() || directory.resumable();
+    if (begun && has_other_probes(planned, directory)) others.push_back(planned.id);
     if (directory.finished()) continue;
     if (!directory.resumable())
       write_file_atomically(directory.description(), planned.run.description().to_yaml());
     jobs.push_back({planned, directory});
   }
+  tell_of_other_probes(others, folder);
   return jobs;
 }
 

@@ -208,7 +208,11 @@ void emit(YAML::Emitter& out, const Config& value) {
       break;
     }
     case Config::Kind::sequence:
-      out << YAML::Flow << YAML::BeginSeq;
+      // A list of components has a line for each of their options.
+      if (value.items.empty() || !std::all_of(value.items.begin(), value.items.end(),
+                                              [](const Config& item) { return item.is_mapping(); }))
+        out << YAML::Flow;
+      out << YAML::BeginSeq;
       for (const Config& item : value.items) emit(out, item);
       out << YAML::EndSeq;
       break;

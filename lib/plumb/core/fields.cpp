@@ -71,6 +71,12 @@ const Config& expect_list(const Config& config) {
   return config;
 }
 
+std::vector<int64_t> read_numbers(const Config& config, const Range& range) {
+  std::vector<int64_t> numbers;
+  for (const Config& item : expect_list(config).items) numbers.push_back(read_number<int64_t>(item, range));
+  return numbers;
+}
+
 std::string number_text(double value) {
   // The shortest text that reads back to the same number.
   return fmt::format("{}", value);
@@ -82,6 +88,13 @@ Config string_config(const std::string& text) {
   return value;
 }
 
+Config number_list(const std::vector<int64_t>& numbers) {
+  Config list;
+  list.kind = Config::Kind::sequence;
+  for (const int64_t number : numbers) list.items.push_back(Config::scalar(fmt::format("{}", number)));
+  return list;
+}
+
 Config to_config(const Fields::Pointer& pointer) {
   const auto none = [] { return Config::scalar("none"); };
   return std::visit(Overloaded{
@@ -89,13 +102,7 @@ Config to_config(const Fields::Pointer& pointer) {
                         [](const int64_t* value) { return Config::scalar(fmt::format("{}", *value)); },
                         [](const double* value) { return Config::scalar(number_text(*value)); },
                         [](const std::string* value) { return string_config(*value); },
-                        [](const std::vector<int64_t>* value) {
-                          Config list;
-                          list.kind = Config::Kind::sequence;
-                          for (const int64_t item : *value)
-                            list.items.push_back(Config::scalar(fmt::format("{}", item)));
-                          return list;
-                        },
+                        [](const std::vector<int64_t>* value) { return number_list(*value); },
                         [](const std::vector<std::string>* value) {
                           Config list;
                           list.kind = Config::Kind::sequence;
@@ -107,6 +114,11 @@ Config to_config(const Fields::Pointer& pointer) {
                         },
                         [&](const std::optional<double>* value) {
                           return *value ? Config::scalar(number_text(**value)) : none();
+                        },
+                        [](const WordOrNumbers* value) {
+                          const auto* word = std::get_if<std::string>(value);
+                          return word != nullptr ? string_config(*word)
+                                                 : number_list(std::get<std::vector<int64_t>>(*value));
                         },
                     },
                     pointer);
@@ -156,11 +168,7 @@ void FieldReader::visit(const Field& field) {
                  [&](int64_t* value) { *value = read_number<int64_t>(*config, field.range); },
                  [&](double* value) { *value = read_number<double>(*config, field.range); },
                  [&](std::string* value) { *value = read_word(*config, field.choices); },
-                 [&](std::vector<int64_t>* value) {
-                   value->clear();
-                   for (const Config& item : expect_list(*config).items)
-                     value->push_back(read_number<int64_t>(item, field.range));
-                 },
+                 [&](std::vector<int64_t>* value) { *value = read_numbers(*config, field.range); },
                  [&](std::vector<std::string>* value) {
                    value->clear();
                    for (const Config& item : expect_list(*config).items)
@@ -174,24 +182,46 @@ void FieldReader::visit(const Field& field) {
                    value->reset();
                    if (!is_none(*config)) *value = read_number<double>(*config, field.range);
                  },
+                 [&](WordOrNumbers* value) {
+                   if (config->kind == Config::Kind::scalar)
+                     *value = read_word(*config, field.choices);
+                   else if (config->kind == Config::Kind::sequence)
+                     *value = read_numbers(*config, field.range);
+                   else
+                     wrong_type(*config, fmt::format("a list of whole numbers or one of {}",
+                                                     fmt::join(field.choices, ", ")));
+                 },
              },
              field.value);
 }
 
 void FieldReader::component(std::string_view key, AnyChoice& choice, std::string_view) {
+  if (const Config* config = take(key)) read_choice(*config, choice);
+}
+
+void FieldReader::components(std::string_view key, AnyChoices& choices, std::string_view) {
   const Config* config = take(key);
   if (config == nullptr) return;
-  if (config->kind == Config::Kind::scalar) {
-    choice.select(read_word(*config, choice.types()));
+  choices.clear();
+  for (const Config& item : expect_list(*config).items) {
+    // An entry without a type would be written back as one of no type.
+    if (item.is_null()) wrong_type(item, "a name or a mapping with 'type'");
+    read_choice(item, choices.append());
+  }
+}
+
+void FieldReader::read_choice(const Config& config, AnyChoice& choice) {
+  if (config.kind == Config::Kind::scalar) {
+    choice.select(read_word(config, choice.types()));
     return;
   }
-  if (!config->is_mapping()) wrong_type(*config, "a name or a mapping with 'type'");
-  const Config* type = config->find("type");
+  if (!config.is_mapping()) wrong_type(config, "a name or a mapping with 'type'");
+  const Config* type = config.find("type");
   if (type != nullptr)
     choice.select(read_word(*type, choice.types()));
   else if (choice.type().empty())
-    config->fail(fmt::format("'type' is missing; known: {}", fmt::join(choice.types(), ", ")));
-  push(*config);
+    config.fail(fmt::format("'type' is missing; known: {}", fmt::join(choice.types(), ", ")));
+  push(config);
   levels_.back().known.emplace_back("type");
   choice.fields(*this);
   pop();
@@ -212,11 +242,25 @@ void FieldWriter::visit(const Field& field) {
   levels_.back().add(std::string(field.key), to_config(field.value));
 }
 
-void FieldWriter::component(std::string_view key, AnyChoice& choice, std::string_view help) {
-  enter(key, help);
+void FieldWriter::component(std::string_view key, AnyChoice& choice, std::string_view) {
+  Config written = write_choice(choice);  // before back(): writing it makes levels of its own
+  levels_.back().add(std::string(key), std::move(written));
+}
+
+void FieldWriter::components(std::string_view key, AnyChoices& choices, std::string_view) {
+  Config list;
+  list.kind = Config::Kind::sequence;
+  for (size_t i = 0; i < choices.size(); ++i) list.items.push_back(write_choice(choices.at(i)));
+  levels_.back().add(std::string(key), std::move(list));
+}
+
+Config FieldWriter::write_choice(AnyChoice& choice) {
+  levels_.push_back(Config::empty_mapping());
   levels_.back().add("type", string_config(choice.type()));
   choice.fields(*this);
-  leave();
+  Config written = std::move(levels_.back());
+  levels_.pop_back();
+  return written;
 }
 
 bool FieldWriter::enter(std::string_view key, std::string_view) {
@@ -240,7 +284,10 @@ std::string FieldHelp::dotted(std::string_view key) const {
 
 void FieldHelp::visit(const Field& field) {
   std::string allowed = fmt::format("{}", fmt::join(field.choices, " | "));
-  if (field.range.says != any_number.says) allowed = field.range.says;
+  if (std::holds_alternative<WordOrNumbers*>(field.value))
+    allowed += " | a list of whole numbers";
+  else if (field.range.says != any_number.says)
+    allowed = field.range.says;
   lines.push_back(
       {dotted(field.key), to_config(field.value).to_line(), std::string(field.help), std::move(allowed)});
 }
@@ -248,6 +295,13 @@ void FieldHelp::visit(const Field& field) {
 void FieldHelp::component(std::string_view key, AnyChoice& choice, std::string_view help) {
   lines.push_back(
       {dotted(key), choice.type(), std::string(help), fmt::format("{}", fmt::join(choice.types(), " | "))});
+}
+
+void FieldHelp::components(std::string_view key, AnyChoices& choices, std::string_view help) {
+  std::vector<std::string> given;
+  for (size_t i = 0; i < choices.size(); ++i) given.push_back(choices.at(i).type());
+  lines.push_back({dotted(key), fmt::format("[{}]", fmt::join(given, ", ")), std::string(help),
+                   fmt::format("a list of {}", fmt::join(choices.types(), " | "))});
 }
 
 bool FieldHelp::enter(std::string_view key, std::string_view) {

@@ -51,10 +51,27 @@ class AnyChoice {
   virtual void fields(Fields& fields) = 0;
 };
 
+/// A list of components of one kind; see registry.hpp for the typed one.
+class AnyChoices {
+ public:
+  virtual ~AnyChoices() = default;
+  virtual std::vector<std::string> types() const = 0;
+  virtual size_t size() const = 0;
+  /// Expects index < size().
+  virtual AnyChoice& at(size_t index) = 0;
+  virtual void clear() = 0;
+  /// Adds an entry in which nothing is chosen yet.
+  virtual AnyChoice& append() = 0;
+};
+
+/// One of the words that a field allows, or a list of whole numbers.
+using WordOrNumbers = std::variant<std::string, std::vector<int64_t>>;
+
 class Fields {
  public:
-  using Pointer = std::variant<bool*, int64_t*, double*, std::string*, std::vector<int64_t>*,
-                               std::vector<std::string>*, std::optional<int64_t>*, std::optional<double>*>;
+  using Pointer =
+      std::variant<bool*, int64_t*, double*, std::string*, std::vector<int64_t>*, std::vector<std::string>*,
+                   std::optional<int64_t>*, std::optional<double>*, WordOrNumbers*>;
   struct Field {
     std::string_view key;
     Pointer value;
@@ -68,6 +85,8 @@ class Fields {
   virtual void visit(const Field& field) = 0;
   /// A component: `key: name` or `key: {type: name, ...}`.
   virtual void component(std::string_view key, AnyChoice& choice, std::string_view help) = 0;
+  /// A list of components: `key: [name, {type: name, ...}, ...]`.
+  virtual void components(std::string_view key, AnyChoices& choices, std::string_view help) = 0;
 
   void field(std::string_view key, bool& value, std::string_view help) { visit({key, &value, help}); }
   template <class T>
@@ -77,6 +96,11 @@ class Fields {
   void field(std::string_view key, std::string& value, std::string_view help,
              std::vector<std::string> choices) {
     visit({key, &value, help, any_number, std::move(choices)});
+  }
+  /// `words`: what the word may be; `range`: what the numbers may be.
+  void field(std::string_view key, WordOrNumbers& value, std::string_view help,
+             std::vector<std::string> words, const Range& range) {
+    visit({key, &value, help, range, std::move(words)});
   }
   /// An enumeration, written as one of `names`, in the order of its enumerators (which count from 0).
   template <class E>
@@ -109,6 +133,7 @@ class FieldReader final : public Fields {
 
   void visit(const Field& field) override;
   void component(std::string_view key, AnyChoice& choice, std::string_view help) override;
+  void components(std::string_view key, AnyChoices& choices, std::string_view help) override;
   /// Throws ConfigError for the first key that no field asked for.
   void finish();
 
@@ -122,6 +147,7 @@ class FieldReader final : public Fields {
     std::vector<std::string> known;
   };
   const Config* take(std::string_view key);
+  void read_choice(const Config& config, AnyChoice& choice);
   void push(const Config& config);
   void pop();
 
@@ -135,6 +161,7 @@ class FieldWriter final : public Fields {
 
   void visit(const Field& field) override;
   void component(std::string_view key, AnyChoice& choice, std::string_view help) override;
+  void components(std::string_view key, AnyChoices& choices, std::string_view help) override;
   Config take() { return std::move(levels_.front()); }
 
  protected:
@@ -142,6 +169,8 @@ class FieldWriter final : public Fields {
   void leave() override;
 
  private:
+  Config write_choice(AnyChoice& choice);
+
   std::vector<Config> levels_;
   std::vector<std::string> keys_;
 };
@@ -158,6 +187,7 @@ class FieldHelp final : public Fields {
 
   void visit(const Field& field) override;
   void component(std::string_view key, AnyChoice& choice, std::string_view help) override;
+  void components(std::string_view key, AnyChoices& choices, std::string_view help) override;
   std::vector<Line> lines;
 
  protected:

@@ -125,6 +125,32 @@ class Choice<Product(Args...)> final : public AnyChoice {
   std::unique_ptr<typename Kind::Entry> entry_;
 };
 
+/// A list of components of one kind, each with its options: a value like Choice.
+template <class Signature>
+class Choices;
+
+template <class Product, class... Args>
+class Choices<Product(Args...)> final : public AnyChoices {
+ public:
+  using Item = Choice<Product(Args...)>;
+
+  explicit Choices(const Registry<Product(Args...)>& registry) : registry_(&registry) {}
+
+  std::vector<std::string> types() const override { return registry_->names(); }
+  size_t size() const override { return items_.size(); }
+  AnyChoice& at(size_t index) override { return items_.at(index); }
+  void clear() override { items_.clear(); }
+  AnyChoice& append() override { return items_.emplace_back(*registry_); }
+
+  bool empty() const { return items_.empty(); }
+  auto begin() const { return items_.begin(); }
+  auto end() const { return items_.end(); }
+
+ private:
+  const Registry<Product(Args...)>* registry_;
+  std::vector<Item> items_;
+};
+
 }  // namespace plumb
 
 /// Names a built-in component, at the end of its file, inside namespace plumb:

@@ -1,6 +1,7 @@
 #include "plumb/experiment/run.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,22 @@ void check_run(const Run& run, const Config& config) {
     fail_at(config, "training", "stop: no limit is set; give epochs, steps or seconds");
 }
 
+/// Probes that contradict themselves, or would write to the same files.
+void check_probes(const Run& run, const Config& config) {
+  const Config* list = config.find("probes");
+  if (list == nullptr) return;
+  std::set<std::string> seen;
+  size_t i = 0;
+  for (const std::string& name : probe_names(run.probes)) {
+    const Config& place = list->items.at(i++);
+    if (!is_file_name(name))
+      place.fail(
+          fmt::format("name '{}': letters, digits, '_', '-' and '.' are allowed; it names a file", name));
+    if (!seen.insert(name).second)
+      place.fail(fmt::format("a second probe is called '{}'; give one of them a name of its own", name));
+  }
+}
+
 }  // namespace
 
 void ComputeOptions::fields(Fields& f) {
@@ -82,11 +99,13 @@ void Run::fields(Fields& f) {
   f.section("training", training, "how it is trained");
   f.section("compute", compute, "where and in which precision");
   f.section("checkpoint", checkpoint, "how often the state is saved");
+  f.components("probes", probes, "what is measured while it trains; changes nothing of the run");
 }
 
 Run Run::read(const Config& config) {
   Run run = read_options<Run>(config);
   check_run(run, config);
+  check_probes(run, config);
   // Options that contradict each other are found by making what needs no data.
   run.training.loss.make();
   run.training.optimizer.make({});
@@ -99,7 +118,9 @@ std::string Run::fingerprint() const {
   essence.name.clear();
   essence.compute.threads.reset();
   essence.checkpoint = {};
-  const uint64_t hash = Seed(0).derive(essence.description().to_yaml());
+  Config description = essence.description();
+  description.erase("probes");
+  const uint64_t hash = Seed(0).derive(description.to_yaml());
   return fmt::format("{:08x}", static_cast<uint32_t>(hash >> 32));
 }
 

@@ -10,6 +10,7 @@
 #include "plumb/data/randomization.hpp"
 #include "plumb/data/subset.hpp"
 #include "plumb/models/network.hpp"
+#include "plumb/probes/probe.hpp"
 #include "plumb/training/trainer.hpp"
 
 namespace plumb {
@@ -46,6 +47,7 @@ struct Run {
   TrainingOptions training;
   ComputeOptions compute;
   CheckpointOptions checkpoint;
+  ProbeChoices probes{plumb::probes()};
 
   void fields(Fields& f);
 
@@ -54,7 +56,7 @@ struct Run {
   /// The complete description.
   Config description() const { return write_options(*this); }
   /// Eight hexadecimal digits that change with anything that changes the numbers: not with the name, the
-  /// thread count or the checkpoint interval.
+  /// thread count, the checkpoint interval or the probes, which only watch.
   std::string fingerprint() const;
 };
 

@@ -17,6 +17,7 @@ namespace plumb {
 /// steps.csv         means over training batches
 /// evaluations.csv   exact loss and accuracies
 /// timing.csv        seconds and examples per second
+/// probes/           NAME.csv for each probe, and NAME/step_K.pt for those that report tensors
 /// checkpoint.pt     the state to resume from; removed when the run is finished
 /// model.pt          the final weights, under the names of Python's state_dict
 /// outcome.json      written last: why and where the run ended
@@ -29,6 +30,7 @@ struct RunDirectory {
   std::filesystem::path steps() const { return path / "steps.csv"; }
   std::filesystem::path evaluations() const { return path / "evaluations.csv"; }
   std::filesystem::path timing() const { return path / "timing.csv"; }
+  std::filesystem::path probes() const { return path / "probes"; }
   std::filesystem::path checkpoint() const { return path / "checkpoint.pt"; }
   std::filesystem::path model() const { return path / "model.pt"; }
   std::filesystem::path outcome() const { return path / "outcome.json"; }

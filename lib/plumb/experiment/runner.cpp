@@ -9,6 +9,7 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
+#include "plumb/probes/probe_recorder.hpp"
 #include "plumb/training/snapshot.hpp"
 
 namespace plumb {
@@ -75,6 +76,13 @@ Json describe_provenance(const Run& run, const PreparedData& prepared, const Net
           {"sittings", Json::array({timestamp()})}};
 }
 
+/// What the probes saved. Checkpoints of versions without probes hold nothing of them, which only an empty
+/// list of probes takes.
+std::optional<Archive> saved_probes(const Archive* checkpoint) {
+  if (checkpoint == nullptr) return std::nullopt;
+  return checkpoint->contains("probes") ? checkpoint->archive("probes") : Archive{};
+}
+
 /// Writes the series, saves checkpoints, reports progress; and passes the wish to stop on to the trainer.
 class Recorder final : public TrainingObserver {
  public:
@@ -85,10 +93,15 @@ class Recorder final : public TrainingObserver {
         options_(options),
         threads_(threads),
         train_examples_(static_cast<double>(train_examples)),
-        series_(directory, checkpoint == nullptr ? nullptr : &checkpoint->archive("series")) {
+        series_(directory, checkpoint == nullptr ? nullptr : &checkpoint->archive("series")),
+        probes_(run.probes, directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
+                saved_probes(checkpoint)) {
     progress_.max_epochs = run.training.stop.epochs.value_or(0);
     progress_.resumed = checkpoint != nullptr;
   }
+
+  void before_step(const Moment& moment) override { probes_.before_step(moment); }
+  void after_last_step(const Moment& moment) override { probes_.after_last_step(moment); }
 
   void interval(const Interval& row) override {
     series_.add(row);
@@ -129,6 +142,7 @@ class Recorder final : public TrainingObserver {
     archive.put("run", run_.fingerprint());
     archive.put("threads", threads_);
     archive.put("series", series_.save());
+    archive.put("probes", probes_.save());
     archive.put("trainer", trainer.state());
     archive.save(directory_.checkpoint());
   }
@@ -137,6 +151,7 @@ class Recorder final : public TrainingObserver {
   void finish(const Trainer& trainer) {
     follow(trainer);
     series_.save();
+    probes_.save();
     if (options_.progress) options_.progress(progress_);
   }
 
@@ -175,6 +190,7 @@ class Recorder final : public TrainingObserver {
   int64_t threads_;
   double train_examples_;
   RunSeries series_;
+  ProbeRecorder probes_;
   Progress progress_;
   bool timing_due_ = false;
   double timed_seconds_ = 0, timed_epoch_ = 0;  // at the last row of timing.csv
@@ -235,7 +251,8 @@ void finish(const RunDirectory& directory, const Trainer& trainer, const Network
                                    {"step", trainer.step()},
                                    {"epoch", trainer.epoch()},
                                    {"training_seconds", trainer.training_seconds()},
-                                   {"evaluation_seconds", trainer.evaluation_seconds()}});
+                                   {"evaluation_seconds", trainer.evaluation_seconds()},
+                                   {"probe_seconds", trainer.measuring_seconds()}});
   std::error_code ignored;
   std::filesystem::remove(directory.checkpoint(), ignored);
 }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "plumb/report/geometry_figures.hpp"
 #include "plumb/report/wording.hpp"
 
 namespace plumb {
@@ -150,6 +151,7 @@ std::vector<std::string> findings(const Results& results, const std::vector<Poin
   for (const std::string& group : groups_of(points))
     if (const auto [low, high] = corruption_ends(points, group); low != nullptr)
       sentences.push_back(corruption_sentence(*low, *high));
+  for (std::string& sentence : geometry_findings(points)) sentences.push_back(std::move(sentence));
   if (const std::string caveat = caveat_sentence(results); !caveat.empty()) sentences.push_back(caveat);
   return sentences;
 }

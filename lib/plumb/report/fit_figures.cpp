@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "plumb/report/series.hpp"
+#include "plumb/report/drawing.hpp"
 #include "plumb/report/wording.hpp"
 
 namespace plumb {
@@ -21,50 +20,11 @@ constexpr std::array<std::pair<const char*, const char*>, 5> accuracy_columns{
      {"recovery", "wrong labels, true class (recovery)"},
      {"test_accuracy", "test set"}}};
 
-/// The runs a curve is drawn from: the completed ones, or all when there is none.
-std::vector<const RunResult*> drawn_runs(const Point& point) {
-  std::vector<const RunResult*> runs;
-  for (const RunResult* run : point.runs)
-    if (run->completed()) runs.push_back(run);
-  return runs.empty() ? point.runs : runs;
-}
-
-/// "Mean over 3 seeds with its standard error" as far as that is true of all points.
-std::string seeds_note(const std::vector<const Point*>& points, std::string_view errors_shown) {
-  std::set<size_t> counts;
-  for (const Point* point : points) counts.insert(drawn_runs(*point).size());
-  if (counts.empty()) return {};
-  if (*counts.rbegin() == 1) return "One seed; no error can be given.";
-  const std::string range = counts.size() == 1 ? fmt::format("{}", *counts.begin())
-                                               : fmt::format("{} to {}", *counts.begin(), *counts.rbegin());
-  return fmt::format("Mean over {} seeds; {}: standard error.", range, errors_shown);
-}
-
-/// What a legend adds for a point whose runs did not all end as described.
-std::string status_mark(const Point& point) {
-  return point.completed == 0 ? fmt::format(" ({})", point.outcomes()) : std::string{};
-}
-
-std::vector<const Point*> of_group(const std::vector<Point>& points, const std::string& group) {
-  std::vector<const Point*> found;
-  for (const Point& point : points)
-    if (point.group == group) found.push_back(&point);
-  return found;
-}
-
 std::vector<const Point*> by_corruption(std::vector<const Point*> points) {
   std::erase_if(points, [](const Point* point) { return !point->corruption; });
   std::stable_sort(points.begin(), points.end(),
                    [](const Point* a, const Point* b) { return *a->corruption < *b->corruption; });
   return points;
-}
-
-std::string numbered(const std::string& name, size_t index, size_t count) {
-  return count == 1 ? name : fmt::format("{}_{}", name, index + 1);
-}
-
-Curve series_curve(const std::string& label, Series series) {
-  return {label, std::move(series.x), std::move(series.mean), std::move(series.standard_error)};
 }
 
 /// Ends the axis a little above where training began when a curve runs far away from there.
@@ -141,17 +101,9 @@ std::string criterion_text(const ReportOptions& options) {
 
 std::vector<Figure> learning_curve_figures(const std::vector<Point>& points) {
   std::vector<Figure> figures;
-  const std::vector<std::string> groups = groups_of(points);
-  const bool grouped = groups.size() < points.size();
-  if (!grouped) {
-    std::vector<const Point*> all;
-    for (const Point& point : points) all.push_back(&point);
-    figures.push_back(learning_curves(all, false));
-  } else {
-    for (const std::string& group : groups) {
-      figures.push_back(learning_curves(of_group(points, group), true));
-      if (groups.size() > 1) figures.back().title += fmt::format(", {}", group);
-    }
+  for (const DrawnGroup& group : drawn_groups(points)) {
+    figures.push_back(learning_curves(group.points, group.variants));
+    figures.back().title += group.title;
   }
   for (size_t i = 0; i < figures.size(); ++i)
     figures[i].name = numbered("learning_curves", i, figures.size());

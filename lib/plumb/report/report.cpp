@@ -10,6 +10,7 @@
 #include "plumb/report/figure.hpp"
 #include "plumb/report/findings.hpp"
 #include "plumb/report/fit_figures.hpp"
+#include "plumb/report/geometry_figures.hpp"
 #include "plumb/report/html.hpp"
 #include "plumb/report/wording.hpp"
 
@@ -61,6 +62,20 @@ Section accuracy_section(const std::vector<Point>& points, const std::filesystem
         fmt::format("Along training ({})", counted(static_cast<int64_t>(figures.size()), "figure")),
         place_figures(figures, folder));
   if (section.body.empty()) section.body = html_paragraph("No run has been evaluated yet.");
+  return section;
+}
+
+/// What probes recorded; without a body when there were none.
+Section geometry_section(const std::vector<Point>& points, const std::filesystem::path& folder) {
+  Section section{"Geometry while training", ""};
+  const std::vector<Figure> figures = geometry_figures(points);
+  if (figures.empty()) return section;
+  section.body = place_figures(figures, folder);
+  section.body += html_paragraph(
+      "Recorded by probes, which change nothing of the runs; every column is in the folder probes/ of each "
+      "run, and "
+      "`plumb list probe NAME` says what it means. " +
+      probe_cost_sentence(points));
   return section;
 }
 
@@ -202,6 +217,8 @@ std::filesystem::path write_report(const Results& results) {
   page.sections.push_back(findings_section(results, points));
   page.sections.push_back(first_figure(results, points, figures));
   page.sections.push_back(accuracy_section(points, figures));
+  if (Section geometry = geometry_section(points, figures); !geometry.body.empty())
+    page.sections.push_back(std::move(geometry));
   page.sections.push_back(points_section(results, points));
   if (Section missing = missing_section(results); !missing.body.empty())
     page.sections.push_back(std::move(missing));

@@ -54,6 +54,32 @@ Table load_series(const std::filesystem::path& file, bool finished, const std::v
   return table;
 }
 
+/// The type of the probe called `name` in a run's description; the name itself when it is not there.
+std::string probe_type(const Config& description, const std::string& name) {
+  const Config* list = description.find("probes");
+  if (list == nullptr) return name;
+  for (const Config& item : list->items) {
+    const Config* type = item.find("type");
+    const Config* own = item.find("name");
+    if (type != nullptr && own != nullptr && own->text == name) return type->text;
+  }
+  return name;
+}
+
+void load_probes(const std::filesystem::path& folder, bool finished, RunResult& run) {
+  if (!std::filesystem::is_directory(folder)) return;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".csv") continue;
+    const std::string name = entry.path().stem().string();
+    // A run killed before the header reached the disk has not measured anything.
+    if (!finished && read_file(entry.path()).find('\n') == std::string::npos) continue;
+    run.probes.push_back(
+        {name, probe_type(run.description, name), load_series(entry.path(), finished, {"step", "epoch"})});
+  }
+  std::sort(run.probes.begin(), run.probes.end(),
+            [](const ProbeResult& left, const ProbeResult& right) { return left.name < right.name; });
+}
+
 RunResult load_run(const std::filesystem::path& folder) {
   RunResult run;
   run.id = folder.filename().string();
@@ -70,6 +96,8 @@ RunResult load_run(const std::filesystem::path& folder) {
     run.ending = RunResult::Ending{text_at(outcome, "outcome"), text_at(outcome, "message")};
     if (outcome.contains("training_seconds") && outcome["training_seconds"].is_number())
       run.ending->training_seconds = outcome["training_seconds"].get<double>();
+    if (outcome.contains("probe_seconds") && outcome["probe_seconds"].is_number())
+      run.ending->probe_seconds = outcome["probe_seconds"].get<double>();
     if (run.ending->outcome.empty())
       throw DataError(fmt::format("{}: names no outcome", (folder / "outcome.json").string()));
   }
@@ -83,6 +111,7 @@ RunResult load_run(const std::filesystem::path& folder) {
     run.steps = load_series(folder / "steps.csv", finished, {"step", "loss"});
   if (std::filesystem::exists(folder / "timing.csv"))
     run.timing = load_series(folder / "timing.csv", finished, {"step"});
+  load_probes(folder / "probes", finished, run);
   return run;
 }
 
@@ -171,6 +200,20 @@ std::optional<double> RunResult::last(std::string_view column) const {
   if (!evaluations.has(column) || evaluations.rows.empty()) return {};
   const double value = evaluations.column(column).back();
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+std::optional<double> ProbeResult::last(std::string_view column) const {
+  if (!table.has(column)) return {};
+  const std::vector<double> values = table.column(column);
+  const auto finite =
+      std::find_if(values.rbegin(), values.rend(), [](double value) { return std::isfinite(value); });
+  return finite == values.rend() ? std::nullopt : std::optional(*finite);
+}
+
+const ProbeResult* RunResult::probe(std::string_view name) const {
+  for (const ProbeResult& found : probes)
+    if (found.name == name) return &found;
+  return nullptr;
 }
 
 Results load_results(const std::filesystem::path& folder) {

@@ -17,6 +17,16 @@ namespace plumb {
 /// Keys and their texts in the order written.
 using TextPairs = std::vector<std::pair<std::string, std::string>>;
 
+/// What one probe of a run recorded.
+struct ProbeResult {
+  std::string name;  // of its file
+  std::string type;  // of the component
+  Table table;       // step, epoch and the probe's columns
+
+  /// The last finite value of a column; absent when there is none.
+  std::optional<double> last(std::string_view column) const;
+};
+
 /// What one run left behind.
 struct RunResult {
   /// How a run ended. An unfinished run has no outcome: it is still going, or it was stopped.
@@ -24,6 +34,7 @@ struct RunResult {
     std::string outcome;  // train_accuracy_reached, ..., diverged, failed
     std::string message;
     double training_seconds = std::numeric_limits<double>::quiet_NaN();  // NaN: not recorded
+    double probe_seconds = std::numeric_limits<double>::quiet_NaN();     // likewise
   };
 
   std::string id;        // name of its folder
@@ -32,9 +43,10 @@ struct RunResult {
   TextPairs provenance;  // everything else known about its making
   std::string seed;
   std::optional<Ending> ending;
-  Table steps;        // steps.csv
-  Table evaluations;  // evaluations.csv
-  Table timing;       // timing.csv; without columns when there is none
+  Table steps;                      // steps.csv
+  Table evaluations;                // evaluations.csv
+  Table timing;                     // timing.csv; without columns when there is none
+  std::vector<ProbeResult> probes;  // probes/*.csv, by name
 
   /// True when training ended as described: neither unfinished nor diverged nor failed.
   bool completed() const;
@@ -50,6 +62,8 @@ struct RunResult {
   std::string recorded(std::string_view key) const;
   /// `column` at the last evaluation; absent when there is none or it is undefined there.
   std::optional<double> last(std::string_view column) const;
+  /// What the probe of this name recorded, or null pointer.
+  const ProbeResult* probe(std::string_view name) const;
 };
 
 /// One experiment and everything found in its folder.

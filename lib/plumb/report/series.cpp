@@ -47,17 +47,27 @@ ValueAtStep binned_loss(const RunResult& run, double span) {
   return curve;
 }
 
+void add_curve(const Table& table, std::string_view column, std::vector<ValueAtStep>& curves) {
+  if (!table.has(column) || table.rows.empty()) return;
+  const std::vector<double> steps = table.column("step");
+  const std::vector<double> values = table.column(column);
+  ValueAtStep& curve = curves.emplace_back();
+  for (size_t i = 0; i < steps.size(); ++i) curve[steps[i]] = values[i];
+}
+
 }  // namespace
 
 Series evaluation_series(const std::vector<const RunResult*>& runs, std::string_view column) {
   std::vector<ValueAtStep> curves;
-  for (const RunResult* run : runs) {
-    if (!run->evaluations.has(column) || run->evaluations.rows.empty()) continue;
-    const std::vector<double> steps = run->evaluations.column("step");
-    const std::vector<double> values = run->evaluations.column(column);
-    ValueAtStep& curve = curves.emplace_back();
-    for (size_t i = 0; i < steps.size(); ++i) curve[steps[i]] = values[i];
-  }
+  for (const RunResult* run : runs) add_curve(run->evaluations, column, curves);
+  return mean_of_curves(curves);
+}
+
+Series probe_series(const std::vector<const RunResult*>& runs, std::string_view probe,
+                    std::string_view column) {
+  std::vector<ValueAtStep> curves;
+  for (const RunResult* run : runs)
+    if (const ProbeResult* found = run->probe(probe)) add_curve(found->table, column, curves);
   return mean_of_curves(curves);
 }
 

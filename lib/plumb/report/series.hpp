@@ -18,6 +18,11 @@ struct Series {
 /// evaluated and where it is finite. Runs without evaluations are left out.
 Series evaluation_series(const std::vector<const RunResult*>& runs, std::string_view column);
 
+/// Column `column` of the table of the probe called `probe`, over steps, likewise. Runs without it are left
+/// out.
+Series probe_series(const std::vector<const RunResult*>& runs, std::string_view probe,
+                    std::string_view column);
+
 /// The training loss over steps: the evaluation at step 0, then steps.csv, averaged in at most `points` equal
 /// spans of steps (each row weighs as many steps as it stands for), then over runs as above.
 Series loss_series(const std::vector<const RunResult*>& runs, int64_t points);

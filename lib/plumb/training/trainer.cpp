@@ -77,12 +77,28 @@ Trainer::Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOp
 Outcome Trainer::run(TrainingObserver& observer) {
   clock_ = now();
   network_->train();
+  const Outcome outcome = train(observer);
+  if (outcome == Outcome::interrupted) return outcome;
+  switch_clock(training_seconds_);
+  observer.after_last_step(moment());
+  switch_clock(measuring_seconds_);
+  return outcome;
+}
+
+Outcome Trainer::train(TrainingObserver& observer) {
   if (step_ == 0 && evaluated_at_ < 0)
     if (const auto outcome = evaluate_now(observer)) return *outcome;
   while (true) {
     if (const auto outcome = limit_reached()) return *outcome;
-    observer.before_step({step_, epoch(), *network_, data_, loss_});
-    update(learning_rate());
+    Moment state = moment();
+    const double rate = learning_rate();
+    const Tensor indices = sampler_.next();
+    const Update coming{indices, rate, options_};
+    state.update = &coming;
+    switch_clock(training_seconds_);
+    observer.before_step(state);
+    switch_clock(measuring_seconds_);
+    update(indices, rate);
     ++step_;
     switch_clock(training_seconds_);
     const bool record = step_ % options_.record_every == 0;
@@ -96,10 +112,9 @@ Outcome Trainer::run(TrainingObserver& observer) {
   }
 }
 
-void Trainer::update(double learning_rate) {
+void Trainer::update(const Tensor& indices, double learning_rate) {
   Tensor inputs = data_.train.inputs;
   Tensor labels = data_.train.labels;
-  const Tensor indices = sampler_.next();
   if (!full_batch_) {
     inputs = inputs.index_select(0, indices);
     labels = labels.index_select(0, indices);
@@ -222,6 +237,7 @@ Archive Trainer::state() const {
   archive.put("evaluated_at", evaluated_at_);
   archive.put("training_seconds", training_seconds_);
   archive.put("evaluation_seconds", evaluation_seconds_);
+  archive.put("measuring_seconds", measuring_seconds_);
   return archive;
 }
 
@@ -237,6 +253,8 @@ void Trainer::load(const Archive& archive) {
   evaluated_at_ = archive.number("evaluated_at");
   training_seconds_ = archive.number("training_seconds");
   evaluation_seconds_ = archive.number("evaluation_seconds");
+  // Absent from checkpoints of versions that did not measure.
+  measuring_seconds_ = archive.contains("measuring_seconds") ? archive.number("measuring_seconds") : 0;
 }
 
 }  // namespace plumb

@@ -35,6 +35,13 @@ struct TrainingOptions {
   void fields(Fields& f);
 };
 
+/// The update that follows a state.
+struct Update {
+  const Tensor& indices;  // (b) int64: the examples of the batch
+  double learning_rate;   // with the schedule in it
+  const TrainingOptions& options;
+};
+
 /// A run held still before an update: what a measurement may look at. Measurements change nothing of it.
 struct Moment {
   int64_t step;  // updates done
@@ -42,6 +49,7 @@ struct Moment {
   Network& network;
   const TrainingData& data;
   const Loss& loss;
+  const Update* update = nullptr;  // the one to come; null pointer at the end of the run
 };
 
 /// Means over the training batches since the last interval; the loss is L of a batch, the accuracy in
@@ -65,6 +73,8 @@ class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
   virtual void before_step(const Moment&) {}
+  /// At the end of the run, unless it was interrupted: the state that no update follows.
+  virtual void after_last_step(const Moment&) {}
   virtual void interval(const Interval&) {}
   virtual void evaluated(const Evaluation&) {}
   /// After an update and whatever was recorded at it: the moment to save. False interrupts the run.
@@ -84,6 +94,8 @@ class Trainer {
   double epoch() const { return sampler_.progress(); }
   double training_seconds() const { return training_seconds_; }
   double evaluation_seconds() const { return evaluation_seconds_; }
+  /// Spent in the observer's looks at the states; part of no other meter, nor of the time limit.
+  double measuring_seconds() const { return measuring_seconds_; }
 
   /// Everything the rest of the run depends on: weights, buffers, optimizer, order of examples, generators
   /// (LibTorch's global ones too, which a network's own dropout may use), running means, times. A trainer
@@ -97,7 +109,9 @@ class Trainer {
     int64_t examples = 0;
   };
 
-  void update(double learning_rate);
+  Outcome train(TrainingObserver& observer);
+  Moment moment() { return {step_, epoch(), *network_, data_, loss_}; }
+  void update(const Tensor& indices, double learning_rate);
   void accumulate(Means& means, const Tensor& sums, int64_t examples) const;
   Interval take(Means& means) const;
   Archive save(const Means& means) const;
@@ -125,6 +139,7 @@ class Trainer {
   Means interval_, since_evaluation_;
   double training_seconds_ = 0;
   double evaluation_seconds_ = 0;
+  double measuring_seconds_ = 0;
   double clock_ = 0;  // when the running meter was last read, in seconds of the steady clock
 };
 

@@ -1,0 +1,196 @@
+#include "plumb/probes/probe_recorder.hpp"
+
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include "plumb/training/snapshot.hpp"
+
+namespace plumb {
+namespace {
+
+/// What a measurement could leave behind, put back at the end of its scope.
+class Undisturbed {
+ public:
+  explicit Undisturbed(Network& network) : network_(network), device_(at::kCPU) {
+    for (const auto& module : network.modules()) modes_.push_back(module->is_training());
+    for (Tensor& parameter : network.parameters()) {
+      device_ = parameter.device();
+      flags_.push_back(parameter.requires_grad());
+      gradients_.push_back(parameter.grad());
+      parameter.mutable_grad() = Tensor();
+    }
+    generators_ = save_global_generators(device_);
+    network.eval();
+  }
+  Undisturbed(const Undisturbed&) = delete;
+  Undisturbed& operator=(const Undisturbed&) = delete;
+  ~Undisturbed() {
+    const auto modules = network_.modules();
+    // A module passes its mode on to its children, which come after it in this list.
+    for (size_t i = 0; i < modules.size(); ++i) modules[i]->train(modes_[i]);
+    std::vector<Tensor> parameters = network_.parameters();
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      parameters[i].set_requires_grad(flags_[i]);
+      parameters[i].mutable_grad() = gradients_[i];
+    }
+    load_global_generators(generators_, device_);
+  }
+
+ private:
+  Network& network_;
+  at::Device device_;
+  std::vector<bool> modes_, flags_;
+  std::vector<Tensor> gradients_;
+  Archive generators_;
+};
+
+bool weights_finite(const Network& network) {
+  const at::NoGradGuard no_grad;
+  for (const Tensor& parameter : network.parameters())
+    if (!at::isfinite(parameter).all().item<bool>()) return false;
+  return true;
+}
+
+bool predictions_finite(const Moment& moment, const ProbeSet& set) {
+  const at::NoGradGuard no_grad;
+  return set.size() == 0 || at::isfinite(moment.network.forward(set.inputs)).all().item<bool>();
+}
+
+std::string describe_probes(ProbeChoices choices) {
+  FieldWriter writer;
+  writer.components("probes", choices, "");
+  return writer.take().to_yaml();
+}
+
+}  // namespace
+
+struct ProbeRecorder::Entry {
+  std::string name;
+  std::unique_ptr<Probe> probe;
+  ProbeSet set;
+  size_t columns = 0;
+  std::unique_ptr<AppendFile> file;  // from the first moment on: the columns depend on the network
+};
+
+ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path folder, const Seed& seed,
+                             std::optional<Archive> resume_from)
+    : folder_(std::move(folder)),
+      seed_(seed),
+      description_(describe_probes(choices)),
+      resume_from_(std::move(resume_from)) {
+  if (resume_from_) {
+    const bool none = !resume_from_->contains("description");
+    if (none ? !choices.empty() : resume_from_->text("description") != description_)
+      throw DataError(
+          fmt::format("{}: the checkpoint was saved with other probes than the description has; remove "
+                      "it to start afresh",
+                      (folder_.parent_path() / "checkpoint.pt").string()));
+  } else {
+    std::error_code absent;
+    std::filesystem::remove_all(folder_, absent);
+  }
+  const std::vector<std::string> names = probe_names(choices);
+  for (const auto& choice : choices) {
+    auto entry = std::make_unique<Entry>();
+    entry->name = names[entries_.size()];
+    entry->probe = choice.make();
+    entries_.push_back(std::move(entry));
+  }
+}
+
+ProbeRecorder::~ProbeRecorder() = default;
+
+void ProbeRecorder::begin(const Moment& moment) {
+  begun_ = true;
+  make_directory(folder_);
+  for (const auto& entry : entries_) {
+    entry->set = entry->probe->examples(moment.data, seed_);
+    share_kernel(*entry);
+    std::string header = "step,epoch";
+    std::vector<std::string> names;
+    for (const Column& column : entry->probe->columns()) names.push_back(column.name);
+    for (std::string& name : entry->probe->layer_columns(moment, entry->set))
+      names.push_back(std::move(name));
+    for (const std::string& name : names) header += "," + name;
+    entry->columns = names.size();
+    int64_t length = 0;
+    if (resume_from_) {
+      const Archive& saved = resume_from_->archive("probes").archive(entry->name);
+      length = saved.integer("length");
+      entry->probe->load(saved.archive("state"), moment.data.train.labels.device());
+    }
+    entry->file = std::make_unique<AppendFile>(folder_ / (entry->name + ".csv"), length);
+    if (!resume_from_) entry->file->append(header + "\n");
+  }
+  resume_from_.reset();
+}
+
+void ProbeRecorder::share_kernel(Entry& entry) const {
+  if (entry.set.size() == 0) return;
+  for (const auto& other : entries_)
+    if (other->set.kernel && other->set.indices.equal(entry.set.indices))
+      entry.set.kernel = other->set.kernel;
+  if (!entry.set.kernel) entry.set.kernel = std::make_shared<SharedKernel>();
+}
+
+void ProbeRecorder::before_step(const Moment& moment) { observe(moment, false); }
+void ProbeRecorder::after_last_step(const Moment& moment) { observe(moment, true); }
+
+void ProbeRecorder::observe(const Moment& moment, bool last) {
+  if (entries_.empty()) return;
+  if (!begun_) {
+    const Undisturbed guard(moment.network);
+    begin(moment);
+  }
+  std::optional<bool> finite;  // looked at only where a probe is due
+  for (const auto& entry : entries_) {
+    entry->probe->follow(moment);
+    if (last || entry->probe->options().cadence.due(moment.step)) {
+      if (!finite) finite = weights_finite(moment.network);
+      record(*entry, moment, *finite);
+    }
+    if (moment.update != nullptr && entry->probe->accompanies_updates()) {
+      const Undisturbed guard(moment.network);
+      entry->probe->before_update(moment);
+    }
+  }
+}
+
+void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) const {
+  Measurement measured;
+  measured.values.assign(entry.columns, not_defined);
+  if (finite) {
+    const Undisturbed guard(moment.network);
+    // A run about to diverge has predictions beyond the numbers before its weights are.
+    if (predictions_finite(moment, entry.set)) measured = entry.probe->measure(moment, entry.set);
+  }
+  expects(measured.values.size() == entry.columns, "the probe {} reports {} values for {} columns",
+          entry.name, measured.values.size(), entry.columns);
+  std::string row = fmt::format("{},{:.17g}", moment.step, moment.epoch);
+  // A NaN's sign says nothing and would be written.
+  for (const double value : measured.values)
+    row += std::isnan(value) ? ",nan" : fmt::format(",{:.17g}", value);
+  entry.file->append(row + "\n");
+  if (measured.tensors.values().empty()) return;
+  make_directory(folder_ / entry.name);
+  measured.tensors.save(folder_ / entry.name / fmt::format("step_{}.pt", moment.step));
+}
+
+Archive ProbeRecorder::save() {
+  if (resume_from_) return *resume_from_;
+  Archive all, archive;
+  for (const auto& entry : entries_) {
+    if (!entry->file) continue;
+    entry->file->sync();
+    Archive one;
+    one.put("length", entry->file->length());
+    one.put("state", entry->probe->state());
+    all.put(entry->name, std::move(one));
+  }
+  archive.put("description", description_);
+  archive.put("probes", std::move(all));
+  return archive;
+}
+
+}  // namespace plumb

@@ -1,0 +1,54 @@
+/// The probes of one run at work: measured when they are due, written to files that survive a resume.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plumb/core/files.hpp"
+#include "plumb/probes/probe.hpp"
+
+namespace plumb {
+
+/// Follows a run with its probes. Each one has a table `<name>.csv` (step, epoch and its columns, numbers
+/// with 17 significant digits) and, when it reports tensors, `<name>/step_<k>.pt`, readable by torch.load.
+///
+/// Probes see the network in evaluation mode and with no gradients in its parameters. Modes, gradients, which
+/// parameters require one, and LibTorch's global generators are afterwards as they were. At a state whose
+/// weights, or predictions on the probe set, are not all finite the row is NaN, and the probe is not asked.
+class ProbeRecorder {
+ public:
+  /// Starts the files in `folder` afresh, removing what stood there, or goes on from what save() returned.
+  /// Throws DataError when `resume_from` was saved with other probes; an empty archive stands for none.
+  ProbeRecorder(const ProbeChoices& choices, std::filesystem::path folder, const Seed& seed,
+                std::optional<Archive> resume_from);
+  ~ProbeRecorder();
+
+  /// To be called at every state that an update follows, in order.
+  void before_step(const Moment& moment);
+  /// To be called at the state after the last update: measured whatever the cadence.
+  void after_last_step(const Moment& moment);
+
+  /// Forces the rows to the disk and returns what a later sitting needs.
+  Archive save();
+
+  bool empty() const { return entries_.empty(); }
+
+ private:
+  struct Entry;
+
+  void begin(const Moment& moment);
+  void share_kernel(Entry& entry) const;
+  void observe(const Moment& moment, bool last);
+  void record(Entry& entry, const Moment& moment, bool finite) const;
+
+  std::filesystem::path folder_;
+  Seed seed_;
+  std::string description_;  // of the probes, in YAML
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::optional<Archive> resume_from_;  // until the first moment
+  bool begun_ = false;
+};
+
+}  // namespace plumb

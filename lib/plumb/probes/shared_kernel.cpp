@@ -1,0 +1,15 @@
+#include "plumb/analysis/tangent_kernel.hpp"
+#include "plumb/probes/probe.hpp"
+
+namespace plumb {
+
+Tensor tangent_kernel_of(const Moment& moment, const ProbeSet& set) {
+  if (set.kernel && set.kernel->step == moment.step) return set.kernel->matrix;
+  TangentKernelOptions options;
+  options.accumulate_double = true;
+  Tensor matrix = tangent_kernel(NetworkFunction(moment.network), set.inputs, options).matrix;
+  if (set.kernel) *set.kernel = {moment.step, matrix};
+  return matrix;
+}
+
+}  // namespace plumb
