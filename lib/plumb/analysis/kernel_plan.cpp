@@ -191,11 +191,13 @@ void KernelPlan::add_matrix(const std::vector<ParameterUse>& uses, size_t use, i
   const auto positions = static_cast<double>(positions_of(weight, batch));
   Part part{choose(a, b, positions), weight.parameter, {use}};
   part.groups = weight.convolution.groups;
-  part.numbers_per_output = part.form == TermForm::rows ? a * b : b * positions;
-  part.numbers = part.form == TermForm::rows
-                     ? 0
-                     : static_cast<double>(weight.saved.numel()) / static_cast<double>(batch);
-  if (part.form == TermForm::rows) part.groups = 1;  // all of them at once
+  if (part.form == TermForm::rows) {
+    part.groups = 1;  // all of them at once
+    part.numbers_per_output = static_cast<double>(count(weight.shape));
+  } else {
+    part.numbers_per_output = b * positions;
+    part.numbers = static_cast<double>(weight.saved.numel()) / static_cast<double>(batch * part.groups);
+  }
   for (part.group = 0; part.group < part.groups; ++part.group) parts_.push_back(part);
 }
 
@@ -219,15 +221,14 @@ TermForm KernelPlan::choose(double a, double b, double positions) const {
 double KernelPlan::bytes_per_example(int64_t outputs) const {
   double numbers = 2 * graph_numbers_;  // saved values, and the cotangents of one backward pass
   for (const Part& part : parts_)
-    numbers += part.numbers +
-               static_cast<double>(outputs) * part.numbers_per_output / static_cast<double>(part.groups);
+    numbers += part.numbers + static_cast<double>(outputs) * part.numbers_per_output;
   for (const int64_t p : unrecognised_)
     numbers += static_cast<double>(outputs * function_.parameters()[static_cast<size_t>(p)].numel());
   return numbers * static_cast<double>(c10::elementSize(task_.dtype));
 }
 
 std::vector<KernelTerm> KernelPlan::capture(const Tensor& inputs, int64_t first, int64_t last) const {
-  const int64_t examples = inputs.size(0), outputs = last - first;
+  const int64_t examples = inputs.size(0);
   const auto options = inputs.options().dtype(task_.dtype).requires_grad(false);
   std::vector<KernelTerm> terms(parts_.size());
   if (!parts_.empty()) {
@@ -238,26 +239,8 @@ std::vector<KernelTerm> KernelPlan::capture(const Tensor& inputs, int64_t first,
             "the network's graph changes from one call to the next");
     for (size_t i = 0; i < uses.size(); ++i) uses[i].examples_second = examples_second_[i];
     const at::NoGradGuard no_grad;
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      const Part& part = parts_[i];
-      const ParameterUse& use = uses[part.uses[0]];
-      KernelTerm& term = terms[i];
-      term.form = part.form;
-      term.parameter = part.parameter;
-      term.outputs = outputs;
-      term.first_output = first;
-      if (part.form == TermForm::rows) {
-        const int64_t size = function_.parameters()[static_cast<size_t>(part.parameter)].numel();
-        term.rows = at::zeros(
-            {examples, outputs, size + (part.bias != 0 ? matrix_rows(use) * use.convolution.groups : 0)},
-            options);
-      } else {
-        term.inputs = TermInputs(use, examples, part.group, part.bias, task_.dtype);
-        std::vector<int64_t> shape{examples, outputs, matrix_rows(use), positions_of(use, examples)};
-        if (part.form == TermForm::product) shape.pop_back();
-        term.cotangents = at::zeros(shape, options);
-      }
-    }
+    for (size_t i = 0; i < parts_.size(); ++i)
+      terms[i] = empty_term(parts_[i], uses[parts_[i].uses[0]], examples, first, last, options);
     for (int64_t k = first; k < last; ++k) {
       Tensor unit = at::zeros_like(predictions);
       unit.select(1, k).fill_(1);
@@ -267,18 +250,41 @@ std::vector<KernelTerm> KernelPlan::capture(const Tensor& inputs, int64_t first,
           if (cotangents[use].defined()) keep(parts_[i], cotangents[use], uses[use], k - first, terms[i]);
     }
   }
-  for (KernelTerm& term : terms) {
-    if (term.form != TermForm::product || term.cotangents.size(2) != outputs_) continue;
-    // Every example's cotangents are s times the unit vectors: the network ends with this layer.
-    const Tensor d = term.cotangents;
-    const double scale = d[0][0][first].item<double>();
-    const Tensor unit = at::eye(outputs_, options).slice(0, first, last) * scale;
-    if (scale == 0 || !d.eq(unit).all().item<bool>()) continue;
-    term.form = TermForm::identity;
-    term.scale = scale;
-  }
+  for (KernelTerm& term : terms) find_identity(term);
   add_rows_of_unrecognised(inputs, first, last, terms);
   return terms;
+}
+
+KernelTerm KernelPlan::empty_term(const Part& part, const ParameterUse& use, int64_t examples, int64_t first,
+                                  int64_t last, const at::TensorOptions& options) const {
+  KernelTerm term;
+  term.form = part.form;
+  term.parameter = part.parameter;
+  term.outputs = last - first;
+  term.first_output = first;
+  if (part.form == TermForm::rows) {
+    const int64_t weights = function_.parameters()[static_cast<size_t>(part.parameter)].numel();
+    const int64_t biases = part.bias != 0 ? matrix_rows(use) * use.convolution.groups : 0;
+    term.rows = at::zeros({examples, last - first, weights + biases}, options);
+    return term;
+  }
+  term.inputs = TermInputs(use, examples, part.group, part.bias, task_.dtype);
+  std::vector<int64_t> shape{examples, last - first, matrix_rows(use), positions_of(use, examples)};
+  if (part.form == TermForm::product) shape.pop_back();
+  term.cotangents = at::zeros(shape, options);
+  return term;
+}
+
+void KernelPlan::find_identity(KernelTerm& term) const {
+  const Tensor& d = term.cotangents;
+  if (term.form != TermForm::product || d.size(2) != outputs_) return;
+  const double scale = d[0][0][term.first_output].item<double>();
+  const Tensor unit =
+      at::eye(outputs_, d.options()).slice(0, term.first_output, term.first_output + term.outputs) * scale;
+  // Cotangents that all vanish are no identity: the next block's may not.
+  if (scale == 0 || !d.eq(unit).all().item<bool>()) return;
+  term.form = TermForm::identity;
+  term.scale = scale;
 }
 
 void KernelPlan::keep(const Part& part, const Tensor& cotangent, const ParameterUse& use, int64_t output,

@@ -55,6 +55,11 @@ class KernelPlan {
   void make_parts(const std::vector<autograd::ParameterUse>& uses, int64_t batch);
   void add_matrix(const std::vector<autograd::ParameterUse>& uses, size_t use, int64_t batch);
   TermForm choose(double a, double b, double positions) const;
+  KernelTerm empty_term(const Part& part, const autograd::ParameterUse& use, int64_t examples, int64_t first,
+                        int64_t last, const at::TensorOptions& options) const;
+  /// Turns a product into an identity when every example's cotangents are s times the unit vectors, as those
+  /// of the layer that the network ends with.
+  void find_identity(KernelTerm& term) const;
   void keep(const Part& part, const Tensor& cotangent, const autograd::ParameterUse& use, int64_t output,
             KernelTerm& term) const;
   void add_rows_of_unrecognised(const Tensor& inputs, int64_t first, int64_t last,
