@@ -6,7 +6,8 @@ set(PLUMB_KINDS
   "Datasets|plumb/data/dataset.hpp|datasets"
   "Models|plumb/models/network.hpp|models"
   "Optimizers|plumb/training/optimizer.hpp|optimizers"
-  "Probes|plumb/probes/probe.hpp|probes")
+  "Probes|plumb/probes/probe.hpp|probes"
+  "Systems|plumb/lecture/system.hpp|systems")
 
 function(plumb_write_registrations output)
   set(declarations "")
