@@ -18,11 +18,18 @@ struct Assumption {
   Relation relation = Relation::at_least;
   double required = 0;
 
-  /// False when either number is NaN.
+  /// False when either number is NaN. Nothing is allowed for rounding: a requirement that only just holds
+  /// must be stated with its allowance.
   bool holds() const;
-  /// By what factor the requirement is missed, >= 1 where both numbers are positive; 1 when it is met.
+  /// By what factor the requirement is missed, > 1; 1 when it is met, NaN where a factor means nothing (a
+  /// negative number, a NaN), infinity where a zero is asked for or found.
   double shortfall() const;
 };
+
+/// `measured <= required`, `measured >= required`, and `measured > 0`, as hypotheses.
+Assumption requires_at_most(std::string_view statement, double measured, double required);
+Assumption requires_at_least(std::string_view statement, double measured, double required);
+Assumption requires_positive(std::string_view statement, double measured);
 
 /// `quantity relation value`, provided that the assumptions hold.
 struct Prediction {
@@ -55,10 +62,14 @@ struct PredictedSeries {
   std::string source;
 };
 
+/// A prediction, or a series without values yet, that has no assumptions so far.
+Prediction predicted(std::string_view quantity, Relation relation, double value, std::string_view source);
+PredictedSeries predicted_series(std::string_view quantity, Relation relation, std::string_view source);
+
 enum class Ruling {
   holds,               // the relation is true, and every assumption is
   fails,               // every assumption is true and the relation is not
-  undecided,           // the interval of the measurement reaches over the predicted value
+  undecided,           // the interval of the measurement is too wide to say
   hypotheses_not_met,  // some assumption is false: the theorem says nothing, whatever was measured
 };
 
@@ -71,8 +82,10 @@ struct Verdict {
   double predicted = 0;        // at the worst place of a series
   double measured = 0;
   double uncertainty = 0;
-  /// How far the measurement is on the right side, as a factor: predicted/measured for at_most, the inverse
-  /// for at_least; below 1 on the wrong side; for `equal` the relative difference. NaN where signs forbid it.
+  /// How far the measurement is on the right side, as a factor: (predicted + rounding)/measured for at_most,
+  /// measured/(predicted - rounding) for at_least, so that it is below 1 exactly where the relation is not
+  /// true; NaN where a negative number makes a factor meaningless. For `equal` the relative difference; the
+  /// absolute one where 0 is predicted.
   double margin = 0;
   std::string place;
   std::vector<Assumption> unmet;
@@ -81,12 +94,16 @@ struct Verdict {
   std::string text() const;
 };
 
-/// A measurement that is NaN never satisfies a relation.
+/// A measurement that is NaN never satisfies a relation. A bound is decided by an interval that lies on one
+/// side of it, an equality by one that covers the value (holds) or misses it (fails); an interval that covers
+/// the value and is as wide as the value itself, or is NaN or infinite, leaves an equality undecided. Throws
+/// ContractError for an uncertainty below 0.
 Verdict judge(const Prediction& prediction, const Measured& measured);
 
-/// The verdict at the place that is worst for the claim. `places[i]` says where measured[i] was taken. Throws
-/// ContractError when the lengths differ or are 0.
+/// The verdict at the place that is worst for the claim: where it fails most, else where it is undecided,
+/// else where it holds with the least margin. `places[i]` says where measured[i] was taken; `uncertainties`
+/// as in Measured, empty for numbers that were computed. Throws ContractError when lengths differ or are 0.
 Verdict judge(const PredictedSeries& prediction, const std::vector<double>& measured,
-              const std::vector<std::string>& places);
+              const std::vector<std::string>& places, const std::vector<double>& uncertainties = {});
 
 }  // namespace plumb::theory
