@@ -9,10 +9,15 @@
 namespace plumb::theory {
 namespace {
 
+/// Correlations this near to +-1 cannot be told from them: what rounding leaves of the inner products of two
+/// copies of an input. Its angle, 6e-8, would look like a positive eigenvalue of a singular kernel.
+constexpr double indistinct = 0x1p-49;
+
 /// q12 / sqrt(q11 q22) in [-1, 1]; 0 where a variance is 0.
 Tensor correlation(const Tensor& q11, const Tensor& q12, const Tensor& q22) {
   const Tensor scale = (q11 * q22).sqrt();
-  return torch::where(scale > 0, q12 / scale, torch::zeros_like(scale)).clamp(-1, 1);
+  const Tensor rho = torch::where(scale > 0, q12 / scale, torch::zeros_like(scale));
+  return torch::where(rho.abs() >= 1 - indistinct, rho.sign(), rho);
 }
 
 /// The angle arccos rho, accurate at both ends.

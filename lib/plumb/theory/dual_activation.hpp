@@ -18,11 +18,10 @@ struct DualActivation {
   Tensor derivative;  // E sigma'(u) sigma'(v)
 };
 
-/// The tensors are float64 and broadcast against each other; q11, q22 >= 0. A correlation that rounding has
-/// put outside [-1, 1] is taken as -1 or 1; where a variance is 0 it is taken as 0. Near +-1 the derivative
-/// of the kinked activations moves with the square root of 1 - |rho|: an error of 1e-16 in q12 makes 1e-8 in
-/// it, so diagonals should be passed with q12 == q11 exactly. Throws ContractError for other dtypes and
-/// negative variances.
+/// The tensors are float64 and broadcast against each other; q11, q22 >= 0. A correlation within 2^-49 of -1
+/// or 1, or beyond, is taken as that; where a variance is 0 it is taken as 0. Near +-1 the derivative of the
+/// kinked activations moves with the square root of 1 - |rho|, so that it is accurate to about 1e-8 there and
+/// no better. Throws ContractError for other dtypes and negative variances.
 ///
 /// Sources: ReLU, Cho and Saul 2009; leaky ReLU from |z|, see the source; erf, Williams 1997, eq. 11; GELU,
 /// Tsuchida et al. 2021 (derived anew in the source).
