@@ -1,6 +1,7 @@
 /// A system of the lecture: what is claimed, an experiment that measures it, and the verdicts.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -29,7 +30,10 @@ struct Claim {
   theory::Ruling expected = theory::Ruling::holds;
   std::string source;
 
-  bool as_expected() const { return verdict.ruling == expected; }
+  /// A measurement that is NaN refutes nothing: a counterexample is not one by failing to be measured.
+  bool as_expected() const {
+    return verdict.ruling == expected && !(expected == theory::Ruling::fails && std::isnan(verdict.measured));
+  }
 };
 
 /// The claim that `prediction` makes of what was measured.

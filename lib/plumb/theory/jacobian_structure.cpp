@@ -57,7 +57,7 @@ Tensor hidden_layer_jacobian(const Tensor& inputs, const Tensor& slopes, const T
 Prediction noisy_layer_rank(const NoisyLayer& layer) {
   Prediction prediction =
       predicted("rank J", Relation::equal, static_cast<double>(std::min(layer.n, layer.d0 * layer.d1)),
-                "Soudry, Carmon 2016, Thm 1; Allman, Matias, Rhodes 2009, Lemma 13");
+                "Soudry, Carmon 2016; Allman, Matias, Rhodes 2009, Lemma 13");
   prediction.relative_tolerance = 0;
   prediction.assumptions = generic_slopes(layer);
   return prediction;
@@ -65,7 +65,7 @@ Prediction noisy_layer_rank(const NoisyLayer& layer) {
 
 Prediction no_bad_local_minima(const NoisyLayer& last_layers, double tolerance) {
   Prediction prediction = predicted("mean squared error at a differentiable local minimum", Relation::at_most,
-                                    0, "Soudry, Carmon 2016, Thm 2");
+                                    0, "Soudry, Carmon 2016");
   prediction.absolute_tolerance = tolerance;
   prediction.assumptions = generic_slopes(last_layers);
   prediction.assumptions.push_back(requires_at_most(

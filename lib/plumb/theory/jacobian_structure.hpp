@@ -32,14 +32,14 @@ struct NoisyLayer {
   double smallest_output_weight = 1;  // min_r |v_r|
 };
 
-/// rank J = min(n, d0 d1) for almost every (X, eps) (Soudry and Carmon 2016, Thm 1's proof, by Allman,
-/// Matias, Rhodes 2009, Lemma 13: generic Khatri-Rao products have full rank). The noise is a hypothesis:
-/// without it the slopes take few values and the statement is false, for instance for units that all point
-/// one way.
+/// rank J = min(n, d0 d1) for almost every (X, eps) (Soudry and Carmon 2016, the proof for one hidden layer,
+/// by Allman, Matias, Rhodes 2009, Lemma 13: generic Khatri-Rao products have full rank). The noise is a
+/// hypothesis: without it the slopes take few values and the statement is false, for instance for units that
+/// all point one way.
 Prediction noisy_layer_rank(const NoisyLayer& layer);
 
 /// With L layers of weights the same of the last two: every differentiable local minimum with respect to them
-/// has error 0 if n <= d_{L-2} d_{L-1} (Soudry and Carmon 2016, Thm 2). The predicted number is the mean
+/// has error 0 if n <= d_{L-2} d_{L-1} (Soudry and Carmon 2016). The predicted number is the mean
 /// squared error at such a minimum, 0 up to `tolerance`.
 Prediction no_bad_local_minima(const NoisyLayer& last_layers, double tolerance);
 

@@ -10,8 +10,8 @@
 namespace plumb::theory {
 namespace {
 
-constexpr const char* short_path_source = "Oymak, Soltanolkotabi 2019, Thm 2.1";
-constexpr const char* pl_star_source = "Liu, Zhu, Belkin 2022, Thm 6";
+constexpr const char* short_path_source = "Oymak, Soltanolkotabi 2019, sec. 2";
+constexpr const char* pl_star_source = "Liu, Zhu, Belkin 2022";
 
 /// `measured` satisfies what is demanded of it when it misses by no more than the rounding of its
 /// computation.
@@ -155,7 +155,7 @@ double allowed_hessian_norm(const PlStar& problem, double lambda0, int64_t n) {
 
 Prediction kernel_stays_conditioned(const PlStar& problem, double lambda0, int64_t n, double hessian_norm) {
   Prediction prediction =
-      predicted("lambda_min(J J^T)", Relation::at_least, problem.mu, "Liu, Zhu, Belkin 2022, Thm 4");
+      predicted("lambda_min(J J^T)", Relation::at_least, problem.mu, "Liu, Zhu, Belkin 2022");
   prediction.assumptions = {
       requires_positive("PL* holds: mu > 0", problem.mu),
       requires_at_most("the Hessian is small: ||H_F|| <= (lambda_0 - mu)/(2 L_F sqrt(n) R)", hessian_norm,
@@ -172,15 +172,14 @@ Prediction hidden_layer_hessian_norm(const Tensor& inputs, const Tensor& second_
   const auto width = static_cast<double>(output_weights.size(0));
   const Tensor largest = std::get<0>((second_derivatives * output_weights).abs().max(1));
   const double norm = (largest * inputs.square().sum(1)).max().item<double>() / std::sqrt(width);
-  return predicted("max_i ||H_{F_i}||", Relation::equal, norm,
-                   "Liu, Zhu, Belkin 2022, sec. 3; block diagonal");
+  return predicted("max_i ||H_{F_i}||", Relation::equal, norm, "Liu, Zhu, Belkin 2022; block diagonal");
 }
 
 Prediction gaussian_conditioning(int64_t n, int64_t p) {
   expects(n >= 1 && p >= n, "Gaussian Jacobian of {} x {}: no fewer columns than rows are expected", n, p);
   const auto columns = static_cast<double>(p);
   return at_most_with("E log kappa(J J^T)", 2 * std::log(columns / static_cast<double>(p - n + 1)) + 5,
-                      "Liu, Zhu, Belkin 2022, sec. 5; Chen, Dongarra 2005", {});
+                      "Liu, Zhu, Belkin 2022; Chen, Dongarra 2005", {});
 }
 
 }  // namespace plumb::theory

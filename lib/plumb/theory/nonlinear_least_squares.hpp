@@ -24,7 +24,7 @@ struct LocalJacobian {
   double observed_norm = 0;
 };
 
-/// eta <= 1/(2 beta^2) min(1, alpha^2/(lipschitz ||f(w_0) - y||)): the longest step of Thm 2.1.
+/// eta <= 1/(2 beta^2) min(1, alpha^2/(lipschitz ||f(w_0) - y||)): the longest step of theirs.
 double short_path_step(const LocalJacobian& local);
 
 /// R = 4 ||f(w_0) - y||/alpha, the radius of the ball on which the bounds must hold.
@@ -80,18 +80,18 @@ double pl_star_radius(const PlStar& problem);
 /// 1/(L_F^2 + beta_F ||F(w_0) - y||), the longest step.
 double pl_star_step(const PlStar& problem);
 
-/// L(w_t) <= (1 - eta mu)^t L(w_0) (Liu, Zhu, Belkin 2022, Thm 6), L = 1/2 ||F - y||^2, because L is
+/// L(w_t) <= (1 - eta mu)^t L(w_0) (Liu, Zhu, Belkin 2022), L = 1/2 ||F - y||^2, because L is
 /// (L_F^2 + beta_F ||r||)-smooth and ||grad L||^2 >= 2 mu L. For a linear F with mu = L_F^2 the truth is
 /// (1 - eta mu)^(2 t): equal at eta = 1/mu, half the exponent otherwise.
 PredictedSeries pl_star_loss(const PlStar& problem, const std::vector<int64_t>& steps);
 
-/// max_t ||w_t - w_0|| <= R (Thm 6). The path is in fact no longer than 2 ||F(w_0) - y||/sqrt(mu), which is
+/// max_t ||w_t - w_0|| <= R. The path is in fact no longer than 2 ||F(w_0) - y||/sqrt(mu), which is
 /// less.
 Prediction pl_star_distance(const PlStar& problem);
 Prediction pl_star_path(const PlStar& problem);
 
 /// (lambda_0 - mu)/(2 L_F sqrt(n) R): a Hessian norm max_i ||H_{F_i}|| up to this on the ball keeps
-/// lambda_min(J J^T) >= mu there, when it is lambda_0 at w_0 (Liu, Zhu, Belkin 2022, Thm 4).
+/// lambda_min(J J^T) >= mu there, when it is lambda_0 at w_0 (Liu, Zhu, Belkin 2022).
 double allowed_hessian_norm(const PlStar& problem, double lambda0, int64_t n);
 
 /// lambda_min(J J^T) >= mu on the ball, given the Hessian norm `hessian_norm` there.
