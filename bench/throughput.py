@@ -133,4 +133,5 @@ def main():
                       "libtorch": torch.__version__, "wall": wall, "cpu": cpu}))
 
 
-main()
+if __name__ == "__main__":
+    main()

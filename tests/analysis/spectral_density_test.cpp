@@ -45,6 +45,12 @@ TEST_CASE("quadrature of one vector is exact for polynomials below twice the ste
   CHECK(std::abs(found.moment(8) - at::dot(v, power).item<double>()) > 1e-6);
 }
 
+TEST_CASE("as many steps as rows give every eigenvalue once", "[analysis][density]") {
+  const Tensor lambda = at::logspace(-6, 0, 50, 10, torch::kDouble);
+  const SpectralDensity found = estimate(with_eigenvalues(lambda), {.steps = 50, .samples = 1});
+  CHECK(largest_difference(found.nodes[0], lambda) < 1e-13);
+}
+
 TEST_CASE("the drawn density integrates to 1 and stands where the eigenvalues are", "[analysis][density]") {
   Tensor lambda = at::zeros({100}, torch::kDouble);
   lambda.narrow(0, 0, 25).fill_(1);

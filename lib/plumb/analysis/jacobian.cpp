@@ -87,7 +87,8 @@ Tensor Jacobian::row_product(const Tensor& u) const {
 }
 
 Tensor Jacobian::dense_by(bool backward_passes) const {
-  const KernelPlan plan(function_, inputs_,
+  const NetworkFunction::Differentiation differentiation(function_);
+  const KernelPlan plan(function_, {function_, trial_examples(inputs_)},
                         {.route = backward_passes ? KernelRoute::rows : KernelRoute::contraction,
                          .by_parameter = true,
                          .left = inputs_.size(0),
@@ -99,8 +100,10 @@ Tensor Jacobian::dense_by(bool backward_passes) const {
   Tensor dense = at::zeros({inputs_.size(0), outputs_, columns()}, options());
   for (int64_t i = 0; i < inputs_.size(0); i += batch_) {
     const int64_t end = std::min(inputs_.size(0), i + batch_);
-    for (const KernelTerm& term : plan.capture(inputs_.slice(0, i, end), 0, outputs_)) {
+    const KernelRecording recording(function_, inputs_.slice(0, i, end));
+    for (const KernelTerm& term : plan.capture(recording, 0, outputs_, plan.outputs_at_once(end - i))) {
       const auto p = static_cast<size_t>(term.parameter);
+      const at::NoGradGuard no_grad;
       dense.slice(0, i, end).slice(2, offsets[p], offsets[p + 1]).copy_(term.rows);
     }
   }

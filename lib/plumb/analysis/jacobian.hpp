@@ -2,6 +2,7 @@
 /// operator and dense.
 #pragma once
 
+#include "plumb/analysis/linear_operator.hpp"
 #include "plumb/analysis/network_function.hpp"
 #include "plumb/core/tensor.hpp"
 
@@ -9,21 +10,22 @@ namespace plumb {
 
 /// J(w) with row i c + k = dh_k(x_i)/dw and the parameters' entries, flattened one after the other, as
 /// columns. Nothing is formed until asked for; products use the weights that the network has at the time.
-class Jacobian {
+/// GramOperator(jacobian, GramSide::rows) is the tangent kernel of a batch too large for its matrix.
+class Jacobian final : public LinearOperator {
  public:
   /// `batch` examples are taken at a time. Throws ContractError as NetworkFunction::check does.
   Jacobian(NetworkFunction function, Tensor inputs, int64_t batch = 256);
 
-  int64_t rows() const { return inputs_.size(0) * outputs_; }      // n c
-  int64_t columns() const { return function_.parameter_count(); }  // p
-  int64_t outputs() const { return outputs_; }                     // c
-  at::TensorOptions options() const;
+  int64_t rows() const override { return inputs_.size(0) * outputs_; }      // n c
+  int64_t columns() const override { return function_.parameter_count(); }  // p
+  int64_t outputs() const { return outputs_; }                              // c
+  at::TensorOptions options() const override;
 
   /// J v: (p) -> (n c), or (p, m) -> (n c, m) column by column; in forward mode where every operation
   /// supports it.
-  Tensor apply(const Tensor& v) const;
+  Tensor apply(const Tensor& v) const override;
   /// J' u: (n c) -> (p), or (n c, m) -> (p, m); one backward pass per column.
-  Tensor apply_transposed(const Tensor& u) const;
+  Tensor apply_transposed(const Tensor& u) const override;
   /// (n c, p), by per-sample gradients; parameters whose use is not recognised by backward passes. Checked
   /// against one random vector-Jacobian product, with a fall back to backward passes for everything.
   Tensor dense() const;

@@ -27,18 +27,37 @@ struct KernelTask {
   at::ScalarType dtype = at::kFloat;  // of the terms
 };
 
+/// A forward pass over a block of examples with the graph that it recorded. To be made and used while a
+/// NetworkFunction::Differentiation lives.
+struct KernelRecording {
+  KernelRecording(const NetworkFunction& function, const Tensor& examples);
+
+  Tensor inputs;
+  Tensor predictions;
+  std::vector<autograd::ParameterUse> uses;
+  std::vector<std::string> unrecognised;  // as in autograd::RecordedUses
+};
+
+/// The examples that a plan is made from, some of `inputs`: all when they are few, so that the recording
+/// serves for the kernel, too.
+Tensor trial_examples(const Tensor& inputs);
+
 class KernelPlan {
  public:
-  /// Records the graph of a small batch of inputs[0] and chooses a form for every parameter.
-  KernelPlan(const NetworkFunction& function, const Tensor& inputs, const KernelTask& task);
+  /// Chooses a form for every parameter. `trial`: a recording of trial_examples(inputs).
+  KernelPlan(const NetworkFunction& function, const KernelRecording& trial, const KernelTask& task);
 
-  /// The terms of J for outputs [first, last) of a block of examples, in an order that does not depend on the
-  /// block.
-  std::vector<KernelTerm> capture(const Tensor& inputs, int64_t first, int64_t last) const;
+  /// The terms of J for outputs [first, last) of the recorded examples, in an order that does not depend on
+  /// the block. `at_once` outputs share a backward pass where LibTorch can batch it, which saves reading the
+  /// weights once for each.
+  std::vector<KernelTerm> capture(const KernelRecording& recording, int64_t first, int64_t last,
+                                  int64_t at_once) const;
 
   int64_t outputs() const { return outputs_; }  // c
-  /// About what capture() holds at most, bytes for each example.
-  double bytes_per_example(int64_t outputs) const;
+  /// How many outputs to take at once when memory does not matter: more where examples are few.
+  int64_t outputs_at_once(int64_t examples) const;
+  /// About what capture() holds at most.
+  double bytes(int64_t examples, int64_t outputs, int64_t at_once) const;
   /// Parameters that go by rows although the route is another one: "name (operation)".
   const std::vector<std::string>& by_rows() const { return by_rows_; }
 
@@ -52,6 +71,8 @@ class KernelPlan {
     double numbers_per_output = 0, numbers = 0;  // that the term keeps for each example
   };
 
+  /// The cotangents of some outputs of every example, (outputs, ...) for each use.
+  std::vector<Tensor> cotangents_of(const KernelRecording& recording, int64_t first, int64_t last) const;
   void make_parts(const std::vector<autograd::ParameterUse>& uses, int64_t batch);
   void add_matrix(const std::vector<autograd::ParameterUse>& uses, size_t use, int64_t batch);
   TermForm choose(double a, double b, double positions) const;
@@ -60,8 +81,10 @@ class KernelPlan {
   /// Turns a product into an identity when every example's cotangents are s times the unit vectors, as those
   /// of the layer that the network ends with.
   void find_identity(KernelTerm& term) const;
-  void keep(const Part& part, const Tensor& cotangent, const autograd::ParameterUse& use, int64_t output,
-            KernelTerm& term) const;
+  void keep_rows(const Part& part, const Tensor& cotangents, const autograd::ParameterUse& use,
+                 int64_t output, const std::vector<Tensor>& factors, KernelTerm& term) const;
+  void keep_cotangents(const Part& part, const Tensor& cotangents, const autograd::ParameterUse& use,
+                       int64_t output, KernelTerm& term) const;
   void add_rows_of_unrecognised(const Tensor& inputs, int64_t first, int64_t last,
                                 std::vector<KernelTerm>& terms) const;
 

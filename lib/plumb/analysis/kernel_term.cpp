@@ -11,9 +11,9 @@ namespace {
 
 using autograd::UseKind;
 
-/// Edge of a tile in rows: products of such tiles run at full speed and their intermediate results stay
-/// small.
-constexpr int64_t tile_rows = 1024;
+/// Edge of a tile in rows: products of such tiles run at nearly full speed, their intermediate results stay
+/// in the cache, and little is computed above the diagonal.
+constexpr int64_t tile_rows = 512;
 
 int64_t rows_per_example(const KernelTerm& term, KernelOutputs outputs) {
   return outputs == KernelOutputs::pairs ? term.outputs : 1;
@@ -39,8 +39,10 @@ void for_tiles(int64_t left, int64_t right, int64_t edge_left, int64_t edge_righ
 
 /// block += left right' for (n r, m) and (n~ r, m), by tiles.
 void add_gram(const Tensor& block, const Tensor& left, const Tensor& right, bool lower_half) {
-  for_tiles(left.size(0), right.size(0), tile_rows, lower_half ? tile_rows : right.size(0), lower_half,
-            [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
+  // Of a small square, too, little is computed above the diagonal.
+  const int64_t edge = std::clamp<int64_t>(left.size(0) / 6, 96, tile_rows);
+  for_tiles(left.size(0), right.size(0), lower_half ? edge : tile_rows, lower_half ? edge : right.size(0),
+            lower_half, [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
               block.slice(0, i, i_end)
                   .slice(1, j, j_end)
                   .addmm_(left.slice(0, i, i_end), right.slice(0, j, j_end).t());

@@ -90,15 +90,16 @@ class LanczosSearch {
 };
 
 Tensor LanczosSearch::draw_orthogonal(int64_t filled) {
-  // A draw lies in the span of the others to rounding only where they fill the space, which extend()
-  // excludes.
-  for (;;) {
+  // A draw lies in the span of the others to rounding only where they all but fill the space: seldom twice.
+  for (int draw = 0; draw < 100; ++draw) {
     Tensor q = at::randn({a_.size()}, generator_, at::TensorOptions(at::kDouble)).to(tensor_options_);
     const double before = q.norm().item<double>();
     orthogonalize(q, filled);
     const double after = q.norm().item<double>();
     if (after > std::sqrt(epsilon_) * before) return q / after;
   }
+  throw ContractError(
+      "lanczos: no direction is left beside the basis; the operator's blocks keep no precision");
 }
 
 void LanczosSearch::extend() {

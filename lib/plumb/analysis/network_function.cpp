@@ -30,6 +30,9 @@ bool draws_noise(const torch::nn::Module& module) {
          drops(dynamic_cast<const torch::nn::FeatureAlphaDropoutImpl*>(&module));
 }
 
+/// Sums may be ordered differently for another batch size; noise or coupling is far above that.
+constexpr double allowed_roundings = 1e4;
+
 /// Largest |a - b| in units of the dtype's rounding at the size of the numbers.
 double difference_in_roundings(const Tensor& a, const Tensor& b) {
   const double epsilon = a.scalar_type() == at::kDouble  ? 2.2e-16
@@ -103,6 +106,21 @@ int64_t NetworkFunction::parameter_count() const {
 }
 
 void NetworkFunction::check(const Tensor& inputs) const {
+  check_parameters();
+  check_examples(inputs);
+}
+
+void NetworkFunction::check(const Tensor& inputs, const Tensor& predictions) const {
+  check_parameters();
+  const at::NoGradGuard no_grad;
+  check_finite(predictions);
+  const Tensor alone = (*this)(inputs.slice(0, 0, 1));
+  if (difference_in_roundings(predictions.slice(0, 0, 1), alone) < allowed_roundings) return;
+  check_examples(inputs);  // says what is wrong
+  expects(false, "the network's prediction for an example changes from one batch to another");
+}
+
+void NetworkFunction::check_parameters() const {
   expects(parameter_count() > 0, "the network has no parameters to differentiate by");
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor &parameter = parameters_[i], &first = parameters_.front();
@@ -116,7 +134,6 @@ void NetworkFunction::check(const Tensor& inputs) const {
             parameter.device().str(), names_.front(), first.device().str());
   }
   check_modules();
-  check_examples(inputs);
 }
 
 void NetworkFunction::check_modules() const {
@@ -130,23 +147,24 @@ void NetworkFunction::check_modules() const {
   }
 }
 
+void NetworkFunction::check_finite(const Tensor& predictions) const {
+  if (predictions.isfinite().all().item<bool>()) return;
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    expects(parameters_[i].isfinite().all().item<bool>(), "parameter {} holds numbers that are not finite",
+            names_[i]);
+  expects(false, "the network's predictions are not finite");
+}
+
 void NetworkFunction::check_examples(const Tensor& inputs) const {
   const at::NoGradGuard no_grad;
   expects(inputs.dim() >= 1 && inputs.size(0) > 0, "the batch of inputs is empty");
   const Tensor some = inputs.slice(0, 0, std::min<int64_t>(3, inputs.size(0)));
   const Tensor outputs = (*this)(some);
-  if (!outputs.isfinite().all().item<bool>()) {
-    for (size_t i = 0; i < parameters_.size(); ++i)
-      expects(parameters_[i].isfinite().all().item<bool>(), "parameter {} holds numbers that are not finite",
-              names_[i]);
-    expects(false, "the network's predictions are not finite");
-  }
-  // Sums may be ordered differently for another batch size; noise or coupling is far above that.
-  constexpr double roundings = 1e4;
-  expects(difference_in_roundings(outputs, (*this)(some)) < roundings,
+  check_finite(outputs);
+  expects(difference_in_roundings(outputs, (*this)(some)) < allowed_roundings,
           "the network's predictions change from one call to the next; is noise drawn in forward?");
   if (some.size(0) > 1)
-    expects(difference_in_roundings(outputs.slice(0, 0, 1), (*this)(some.slice(0, 0, 1))) < roundings,
+    expects(difference_in_roundings(outputs.slice(0, 0, 1), (*this)(some.slice(0, 0, 1))) < allowed_roundings,
             "the network's prediction for an example depends on the rest of the batch");
 }
 

@@ -40,12 +40,17 @@ class NetworkFunction {
   /// training mode couples examples or draws noise (named), predictions that change from call to call or that
   /// depend on the rest of the batch.
   void check(const Tensor& inputs) const;
+  /// The same at the cost of one forward pass of one example, when the predictions of `inputs` are at hand.
+  void check(const Tensor& inputs, const Tensor& predictions) const;
+  /// The part of it that needs no inputs: parameters and modules.
+  void check_parameters() const;
 
   /// While it lives, exactly these parameters of the network require a gradient, and grad mode is on.
   class Differentiation;
 
  private:
   void check_modules() const;
+  void check_finite(const Tensor& predictions) const;
   void check_examples(const Tensor& inputs) const;
 
   torch::nn::Module* module_;

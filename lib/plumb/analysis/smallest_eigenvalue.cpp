@@ -39,14 +39,15 @@ Tensor shifted_cholesky(const Tensor& a, double s) {
 /// What rounding can hide when the Cholesky factorization of fl(a - s I) ends; see the header for gamma.
 double certificate_slack(const Tensor& a, double s) {
   const Tensor diagonal = a.diagonal() - s;
-  const double gamma = rounding_growth(a.size(0) + 1);
+  const double gamma = rounding_growth(a.size(0) + 4);
   const double trace = diagonal.abs().sum().item<double>();
   // The last term is that of the subtraction on the diagonal; the factor covers the roundings of this line.
   return (gamma / (1 - gamma) * trace + unit_roundoff * diagonal.abs().max().item<double>()) * (1 + 1e-10);
 }
 
 /// The largest certified lower bound that few factorizations find: near the computed value less the least
-/// that the slack takes away, then downwards in growing steps until one succeeds, then by halves between.
+/// that the slack takes away, then downwards in growing steps until one succeeds, then by halves between
+/// while that gains anything.
 double certify(const Tensor& a, double computed, double error, int64_t factorizations) {
   double best = minus_infinity;
   double fails = computed;
@@ -54,6 +55,8 @@ double certify(const Tensor& a, double computed, double error, int64_t factoriza
   double step = std::max(error, std::abs(computed) * 1e-3);
   for (int64_t i = 0; i < factorizations; ++i) {
     const bool bracketed = succeeds > minus_infinity;
+    // What is left to gain is less than what the slack takes, or than anyone would read.
+    if (bracketed && fails - succeeds <= std::max(succeeds - best, 0.01 * computed)) break;
     const double s = bracketed ? 0.5 * (succeeds + fails) : computed - step;
     if (!bracketed && s <= 0) break;
     const double bound = certified_lower_bound(a, s);

@@ -57,10 +57,11 @@ double gram_formation_error(const Tensor& gram, int64_t inner, at::ScalarType dt
 /// `error`: the solver's eigenvalues are those of G + E with ||E||_2 <= n u ||G||_2 (LAPACK Users'
 /// Guide, 4.7.1, with the slowly growing factor p(n) taken as n), plus the formation error. `upper` is
 /// lowered to the Rayleigh quotient of a vector from inverse iteration plus its own rounding, where that is
-/// less. `certified_lower`: if Cholesky of A = G - s I runs to its end in float64, lambda_min(A) >= -gamma /
-/// (1 - gamma) trace(A) with gamma = (n + 1) u / (1 - (n + 1) u) (Demmel 1989; Rump 2006, Cor. 2.4), whatever
-/// the order of the sums; the largest s found by bisection is used. `gram`: (n, n), symmetric and finite,
-/// float32 or float64.
+/// less. `certified_lower`: if Cholesky of A = G - s I
+/// runs to its end in float64, lambda_min(A) >= -gamma / (1 - gamma) trace(A) with gamma = k u / (1 - k u)
+/// and k = n + 1, whatever the order of the sums (Demmel 1989; Rump 2006, Cor. 2.4); k = n + 4 is taken, for
+/// libraries that multiply by reciprocals of the pivots. The largest s that bisection finds is used. `gram`:
+/// (n, n), symmetric and finite, float32 or float64.
 SmallestEigenvalue smallest_eigenvalue(const Tensor& gram, const SmallestEigenvalueOptions& options = {});
 
 /// A number s - rounding that lambda_min(a) provably reaches, from Cholesky of a - s I; -infinity where the

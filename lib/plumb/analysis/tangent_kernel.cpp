@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 
 #include <torch/torch.h>
 
@@ -26,6 +28,7 @@ struct KernelBlock {
 /// How much is done at a time.
 struct KernelTiling {
   int64_t examples, outputs;
+  int64_t at_once;  // outputs that share a backward pass
   int64_t scratch;  // bytes of temporary tensors
 };
 
@@ -52,20 +55,26 @@ KernelTiling fit(const KernelProblem& problem, const KernelPlan& plan, int64_t m
                         static_cast<double>(c10::elementSize(problem.dtype)) * static_cast<double>(matrices);
   const double left = budget - kernel;
   const double scratch = std::clamp(left / 8, 16.0 * (1 << 20), 512.0 * (1 << 20));
-  const auto held = [&](int64_t examples, int64_t outputs) {
-    const bool whole = problem.symmetric && examples == n && outputs == c;
-    return scratch + plan.bytes_per_example(outputs) * static_cast<double>(examples) * (whole ? 1 : 2);
+  // The check holds J' u, twice where blocks are added up or inputs are two.
+  const double checked = problem.options.check
+                             ? 2.0 * static_cast<double>(problem.function.parameter_count()) *
+                                   static_cast<double>(problem.function.parameters().front().element_size())
+                             : 0;
+  const auto held = [&](const KernelTiling& tiling) {
+    const bool whole = problem.symmetric && tiling.examples == n && tiling.outputs == c;
+    const double captured = plan.bytes(tiling.examples, tiling.outputs, tiling.at_once) * (whole ? 1 : 2);
+    return std::max(scratch + captured, checked);
   };
-  KernelTiling tiling{n, c, static_cast<int64_t>(scratch)};
-  while (held(tiling.examples, tiling.outputs) > left && tiling.examples > 1)
-    tiling.examples = (tiling.examples + 1) / 2;
-  while (held(tiling.examples, tiling.outputs) > left && tiling.outputs > 1)
-    tiling.outputs = (tiling.outputs + 1) / 2;
-  expects(held(tiling.examples, tiling.outputs) <= left,
+  KernelTiling tiling{n, c, 1, static_cast<int64_t>(scratch)};
+  while (held(tiling) > left && tiling.examples > 1) tiling.examples = (tiling.examples + 1) / 2;
+  while (held(tiling) > left && tiling.outputs > 1) tiling.outputs = (tiling.outputs + 1) / 2;
+  expects(held(tiling) <= left,
           "a memory budget of {:.2f} MiB is too small; the kernel takes {:.2f} MiB and the least that can be "
           "held "
           "beside it {:.2f} MiB",
-          budget / mebi, kernel / mebi, held(1, 1) / mebi);
+          budget / mebi, kernel / mebi, held({1, 1, 1, 0}) / mebi);
+  tiling.at_once = plan.outputs_at_once(tiling.examples);
+  while (held(tiling) > left) tiling.at_once = (tiling.at_once + 1) / 2;
   return tiling;
 }
 
@@ -86,27 +95,64 @@ std::pair<int64_t, int64_t> place(const KernelProblem& problem, const KernelBloc
   return {block.begin * c + block.first, (block.end - 1) * c + block.last};
 }
 
+/// The last forward passes over blocks of rows and of columns: blocks that differ in outputs share one.
+class RecordedBlocks {
+ public:
+  /// `whole`: a recording of all rows, or null.
+  RecordedBlocks(const KernelProblem& problem, std::shared_ptr<const KernelRecording> whole)
+      : problem_(problem), rows_{std::move(whole), 0}, columns_{nullptr, 0} {}
+
+  const KernelRecording& rows(const KernelBlock& block) { return get(rows_, problem_.left, block); }
+  const KernelRecording& columns(const KernelBlock& block) {
+    return get(problem_.symmetric && rows_.begin == block.begin ? rows_ : columns_, problem_.right, block);
+  }
+  /// The recording of all rows, null when there is none.
+  std::shared_ptr<const KernelRecording> whole() const {
+    const bool all = rows_.recording && rows_.recording->inputs.size(0) == problem_.left.size(0);
+    return all ? rows_.recording : nullptr;
+  }
+
+ private:
+  struct Held {
+    std::shared_ptr<const KernelRecording> recording;
+    int64_t begin;
+  };
+
+  const KernelRecording& get(Held& held, const Tensor& inputs, const KernelBlock& block) {
+    if (!held.recording || held.begin != block.begin ||
+        held.recording->inputs.size(0) != block.end - block.begin) {
+      held.recording = nullptr;  // frees its graph before the next is made
+      held = {std::make_shared<KernelRecording>(problem_.function, inputs.slice(0, block.begin, block.end)),
+              block.begin};
+    }
+    return *held.recording;
+  }
+
+  const KernelProblem& problem_;
+  Held rows_, columns_;
+};
+
 /// Adds every pair of blocks to the kernels; `target(parameter)` is where a term's contribution goes. Returns
 /// a summary of the terms.
 template <class Target>
 std::string accumulate(const KernelProblem& problem, const KernelPlan& plan, const KernelTiling& tiling,
-                       const Target& target) {
+                       RecordedBlocks& recorded, const Target& target) {
   const int64_t c = plan.outputs();
   const auto left = blocks_of(problem.left.size(0), c, tiling);
   const auto right = problem.symmetric ? left : blocks_of(problem.right.size(0), c, tiling);
   std::string forms;
   for (size_t i = 0; i < left.size(); ++i) {
     const auto& rows = left[i];
-    const auto mine = plan.capture(problem.left.slice(0, rows.begin, rows.end), rows.first, rows.last);
+    const auto mine = plan.capture(recorded.rows(rows), rows.first, rows.last, tiling.at_once);
     forms = summary(mine);
     for (size_t j = 0; j < (problem.symmetric ? i + 1 : right.size()); ++j) {
       const auto& columns = right[j];
       // The trace over outputs pairs an output with itself only.
       if (problem.options.outputs == KernelOutputs::summed && rows.first != columns.first) continue;
       const bool same = problem.symmetric && i == j;
-      const auto theirs = same ? std::vector<KernelTerm>{}
-                               : plan.capture(problem.right.slice(0, columns.begin, columns.end),
-                                              columns.first, columns.last);
+      const auto theirs =
+          same ? std::vector<KernelTerm>{}
+               : plan.capture(recorded.columns(columns), columns.first, columns.last, tiling.at_once);
       const auto [row, row_end] = place(problem, rows, c);
       const auto [column, column_end] = place(problem, columns, c);
       const at::NoGradGuard no_grad;
@@ -118,22 +164,28 @@ std::string accumulate(const KernelProblem& problem, const KernelPlan& plan, con
   return forms;
 }
 
-/// J' u for signs u, (n, c), in blocks.
+/// J' u for signs u, (n, c), in blocks; `predictions`: of all inputs with their graph, or undefined.
 std::vector<Tensor> pulled_back(const NetworkFunction& function, const Tensor& inputs, const Tensor& signs,
-                                int64_t block) {
+                                int64_t block, const Tensor& predictions = {}) {
   const NetworkFunction::Differentiation differentiation(function);
   std::vector<Tensor> sums(function.parameters().size());
+  if (predictions.defined()) block = inputs.size(0);
   for (int64_t begin = 0; begin < inputs.size(0); begin += block) {
     const int64_t end = std::min(inputs.size(0), begin + block);
-    const Tensor predictions = function(inputs.slice(0, begin, end).detach());
-    if (!predictions.requires_grad()) continue;
-    const Tensor cotangent = signs.slice(0, begin, end).to(predictions.scalar_type());
-    const auto gradients =
-        torch::autograd::grad({predictions}, function.parameters(), {cotangent}, {}, false, true);
+    const Tensor part = predictions.defined() ? predictions : function(inputs.slice(0, begin, end).detach());
+    if (!part.requires_grad()) continue;
+    const Tensor cotangent = signs.slice(0, begin, end).to(part.scalar_type());
+    const auto gradients = torch::autograd::grad({part}, function.parameters(), {cotangent},
+                                                 /*retain_graph=*/predictions.defined(),
+                                                 /*create_graph=*/false, /*allow_unused=*/true);
     for (size_t i = 0; i < sums.size(); ++i) {
       if (!gradients[i].defined()) continue;
       const Tensor gradient = gradients[i].detach().flatten();
-      sums[i] = sums[i].defined() ? sums[i].add_(gradient) : gradient.clone();
+      // A gradient may share its memory with others: only a copy is added to.
+      if (sums[i].defined())
+        sums[i].add_(gradient);
+      else
+        sums[i] = block >= inputs.size(0) ? gradient : gradient.clone();
     }
   }
   return sums;
@@ -147,19 +199,24 @@ double inner(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 }
 
 /// |u' G v - <J' u, J~' v>| / (|J' u| |J~' v|) with random signs u, v; v = u when symmetric.
-double pairs_error(const KernelProblem& problem, const Tensor& kernel, int64_t c, int64_t block) {
+double pairs_error(const KernelProblem& problem, const Tensor& kernel, int64_t c, int64_t block,
+                   const Tensor& predictions) {
   at::Generator generator = Seed(0).stream("kernel check");
   const auto signs = [&](const Tensor& inputs) {
     return (at::randint(2, {inputs.size(0), c}, generator, at::TensorOptions(at::kDouble)) * 2 - 1)
         .to(inputs.device());
   };
   const Tensor u = signs(problem.left), v = problem.symmetric ? u : signs(problem.right);
-  const auto left = pulled_back(problem.function, problem.left, u, block);
-  const auto right = problem.symmetric ? left : pulled_back(problem.function, problem.right, v, block);
+  const auto left = pulled_back(problem.function, problem.left, u, block, predictions);
+  double expected = inner(left, left), scale = expected;
+  if (!problem.symmetric) {
+    const auto right = pulled_back(problem.function, problem.right, v, block);
+    scale = std::sqrt(expected * inner(right, right));
+    expected = inner(left, right);
+  }
   const Tensor product = at::mv(kernel, v.flatten().to(kernel.scalar_type())).to(at::kDouble);
   const double found = at::dot(product, u.flatten()).item<double>();
-  return std::abs(found - inner(left, right)) /
-         std::max(std::sqrt(inner(left, left) * inner(right, right)), 1e-300);
+  return std::abs(found - expected) / std::max(scale, 1e-300);
 }
 
 /// The same for a trace over outputs, sum_k <J_k' u, J~_k' v>, on a few examples spread over the inputs: it
@@ -211,7 +268,10 @@ struct Kernels {
 };
 
 Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_parameter) {
-  const KernelPlan plan(problem.function, problem.left,
+  const NetworkFunction::Differentiation differentiation(problem.function);
+  auto trial = std::make_shared<const KernelRecording>(problem.function, trial_examples(problem.left));
+  if (problem.options.check) problem.function.check(problem.left, trial->predictions);
+  const KernelPlan plan(problem.function, *trial,
                         {.route = route,
                          .outputs = problem.options.outputs,
                          .by_parameter = by_parameter,
@@ -221,6 +281,8 @@ Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_paramet
   const auto parameters = static_cast<int64_t>(problem.function.parameters().size());
   const int64_t c = plan.outputs();
   const KernelTiling tiling = fit(problem, plan, by_parameter ? parameters + 1 : 1);
+  if (trial->inputs.size(0) != problem.left.size(0)) trial = nullptr;
+  RecordedBlocks recorded(problem, std::move(trial));
   const auto zeros = [&] {
     return at::zeros(
         {kernel_rows(problem, problem.left.size(0), c), kernel_rows(problem, problem.right.size(0), c)},
@@ -228,7 +290,7 @@ Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_paramet
   };
   Kernels kernels;
   for (int64_t p = 0; p < (by_parameter ? parameters : 1); ++p) kernels.matrices.push_back(zeros());
-  const std::string forms = accumulate(problem, plan, tiling, [&](int64_t parameter) {
+  const std::string forms = accumulate(problem, plan, tiling, recorded, [&](int64_t parameter) {
     return kernels.matrices[by_parameter ? static_cast<size_t>(parameter) : 0];
   });
   const at::NoGradGuard no_grad;
@@ -248,23 +310,29 @@ Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_paramet
                             forms);
   for (const std::string& name : plan.by_rows()) whole.notes.push_back(name + " went by rows");
   whole.blocks = static_cast<int64_t>(blocks_of(problem.left.size(0), c, tiling).size());
-  whole.error = problem.options.outputs == KernelOutputs::pairs
-                    ? pairs_error(problem, whole.matrix, c, tiling.examples)
-                    : summed_error(problem, whole.matrix, c);
+  if (!problem.options.check) {
+    whole.error = std::numeric_limits<double>::quiet_NaN();
+    return kernels;
+  }
+  const auto graph = recorded.whole();
+  whole.error =
+      problem.options.outputs == KernelOutputs::pairs
+          ? pairs_error(problem, whole.matrix, c, tiling.examples, graph ? graph->predictions : Tensor())
+          : summed_error(problem, whole.matrix, c);
   return kernels;
 }
 
 Kernels compute_checked(const NetworkFunction& function, const Tensor& left, const Tensor& right,
                         bool symmetric, const TangentKernelOptions& options, bool by_parameter) {
-  function.check(left);
-  if (!symmetric) function.check(right);
+  function.check_parameters();
+  if (!symmetric && options.check) function.check(right);
   const Tensor& parameter = function.parameters().front();
   const KernelProblem problem{function, left,
                               right,    symmetric,
                               options,  options.accumulate_double ? at::kDouble : parameter.scalar_type()};
   Kernels kernels = compute(problem, options.route, by_parameter);
   const double allowed = tolerance(parameter);
-  if (kernels.whole.error <= allowed) return kernels;
+  if (!options.check || kernels.whole.error <= allowed) return kernels;
   const std::string finding =
       fmt::format("the kernel fails its random vector-Jacobian check by {:.1e}, {:.1e} is allowed",
                   kernels.whole.error, allowed);

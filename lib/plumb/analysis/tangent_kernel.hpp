@@ -18,6 +18,9 @@ struct TangentKernelOptions {
   /// Bytes that the computation may hold at a time, the kernel included; none: half of what is available on
   /// the CPU, 4 GiB on another device. The result does not depend on it beyond rounding.
   std::optional<int64_t> memory = std::nullopt;
+  /// Whether the result is checked, and that the predictions do not depend on the batch: about as much as the
+  /// whole kernel where examples are few. False is for a network that was checked before, at other weights.
+  bool check = true;
   /// Sums in float64 over a network of lower precision; the kernel is then float64.
   bool accumulate_double = false;
 };
@@ -28,7 +31,7 @@ struct TangentKernel {
   std::string route;               // "structured: 3 product, 1 identity"
   std::vector<std::string> notes;  // what did not go by the route asked for, and why
   int64_t blocks = 1;              // the examples and outputs were taken in so many blocks
-  double error = 0;  // |u' G v - <J' u, J'~ v>| / scale for random signs u, v: what the check found
+  double error = 0;  // |u' G v - <J' u, J'~ v>| / scale for random signs u, v: the check; NaN: not made
 };
 
 /// G of `inputs` with themselves; (n c, n c), symmetric. Throws ContractError as NetworkFunction::check does,

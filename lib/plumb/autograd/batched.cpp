@@ -124,22 +124,30 @@ bool agree(const Tensors& found, const Tensors& expected) {
 
 }  // namespace
 
-std::optional<Tensors> batched_gradients(const Tensors& outputs, const Tensors& inputs,
-                                         const Tensors& cotangents, bool create_graph) {
-  Tensors found;
+std::optional<Tensors> unchecked_batch(const Tensors& batches,
+                                       const std::function<Tensors(const Tensors&)>& body) {
   try {
-    const BatchLayer layer(cotangents.front().size(0));
-    Tensors hidden;
-    for (const Tensor& batch : cotangents) hidden.push_back(layer.hidden(batch));
-    for (const Tensor& gradient : gradients(outputs, inputs, hidden, create_graph, /*retain_graph=*/true))
-      found.push_back(gradient.defined() ? layer.shown(gradient) : gradient);
+    const BatchLayer layer(batches.front().size(0));
+    Tensors hidden, found;
+    for (const Tensor& batch : batches) hidden.push_back(layer.hidden(batch));
+    for (const Tensor& tensor : body(hidden))
+      found.push_back(tensor.defined() ? layer.shown(tensor) : tensor);
+    return found;
   } catch (const std::exception&) {  // the engine rethrows what an operator threw, under another type
     return std::nullopt;
   }
+}
+
+std::optional<Tensors> batched_gradients(const Tensors& outputs, const Tensors& inputs,
+                                         const Tensors& cotangents, bool create_graph) {
+  const auto found = unchecked_batch(cotangents, [&](const Tensors& hidden) {
+    return gradients(outputs, inputs, hidden, create_graph, /*retain_graph=*/true);
+  });
+  if (!found) return std::nullopt;
   // Batching rules are many, and some versions of LibTorch have wrong ones.
   const Tensors expected =
       gradients(outputs, inputs, combined(cotangents), /*create_graph=*/false, /*retain_graph=*/true);
-  if (!agree(combined(found), expected)) return std::nullopt;
+  if (!agree(combined(*found), expected)) return std::nullopt;
   return found;
 }
 

@@ -8,6 +8,13 @@
 
 namespace plumb::autograd::functional {
 
+/// `body` run once for the whole batch: its arguments are the elements of `batches`, (b, ...) each, in
+/// hiding; what it returns comes back as (b, ...). Nothing when LibTorch cannot batch an operator. What comes
+/// back is not compared with anything, and rules of some operators are wrong in some versions: callers must
+/// check.
+std::optional<Tensors> unchecked_batch(const Tensors& batches,
+                                       const std::function<Tensors(const Tensors&)>& body);
+
 /// gradients() for a batch of cotangents, (b, sizes of output) each; returns (b, sizes of input) each.
 /// Nothing when LibTorch cannot batch an operator's backward formula, or what it returns fails the comparison
 /// with one ordinary backward pass. The graph of the outputs is kept.

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include <c10/util/accumulate.h>
 #include <torch/csrc/autograd/engine.h>
 #include <torch/csrc/autograd/functions/accumulate_grad.h>
 #include <torch/csrc/autograd/generated/Functions.h>
@@ -68,6 +69,15 @@ class Walk {
   }
 
   RecordedUses take() { return std::move(result_); }
+
+  /// Numbers in what backward hands to the operations that were visited.
+  int64_t values() const {
+    int64_t values = 0;
+    for (const Node* node : seen_)
+      for (size_t i = 0; i < node->num_inputs() && dynamic_cast<const AccumulateGrad*>(node) == nullptr; ++i)
+        values += node->input_metadata(i).zeros_like().numel();
+    return values;
+  }
 
  private:
   void visit(const NodePointer& node) {
@@ -136,8 +146,12 @@ class Walk {
     if (!found) return std::nullopt;
     // Transposed and reshaped in turn: which entry is which can no longer be said in one flag.
     if (transposes ? found->shape.size() != 2 : found->transposed) return std::nullopt;
-    found->shape = output_shape(node);
-    if (transposes) found->transposed = !found->transposed;
+    if (transposes) {
+      std::swap(found->shape[0], found->shape[1]);
+      found->transposed = !found->transposed;
+    } else {
+      found->shape = output_shape(node);
+    }
     return found;
   }
 
@@ -273,21 +287,38 @@ class Walk {
 
 }  // namespace
 
-int64_t recorded_values(const Tensor& output) {
+bool ParameterUse::is_matrix() const {
+  return kind == UseKind::product || kind == UseKind::convolution || kind == UseKind::lookup;
+}
+
+int64_t ParameterUse::matrix_rows() const {
+  return kind == UseKind::convolution ? shape[0] / convolution.groups : output.back();
+}
+
+int64_t ParameterUse::matrix_columns() const {
+  return kind == UseKind::convolution ? c10::multiply_integers(shape) / shape[0] : shape[0];
+}
+
+int64_t ParameterUse::positions(int64_t examples) const {
+  return c10::multiply_integers(output) / (examples * matrix_rows() * convolution.groups);
+}
+
+Tensor ParameterUse::examples_first(const Tensor& d, int64_t examples) const {
+  if (kind != UseKind::product) return examples_second ? d.transpose(0, 1) : d;
+  return examples_second ? d.reshape({-1, examples, d.size(-1)}).transpose(0, 1)
+                         : d.reshape({examples, -1, d.size(-1)});
+}
+
+Tensor ParameterUse::by_channel(const Tensor& d, int64_t examples, int64_t group) const {
+  const int64_t b = matrix_rows();
+  const Tensor first = examples_first(d, examples);
+  if (kind != UseKind::convolution) return first.reshape({examples, -1, b}).transpose(1, 2);
+  return first.flatten(2).slice(1, group * b, (group + 1) * b);
+}
+
+int64_t recorded_values(const Tensor& output, const std::vector<Tensor>& parameters) {
   const at::NoGradGuard no_grad;
-  std::unordered_set<const Node*> seen;
-  std::vector<NodePointer> open{output.grad_fn()};
-  int64_t values = 0;
-  while (!open.empty()) {
-    const NodePointer node = open.back();
-    open.pop_back();
-    if (!node || !seen.insert(node.get()).second) continue;
-    const bool leaf = dynamic_cast<AccumulateGrad*>(node.get()) != nullptr;
-    for (size_t i = 0; i < node->num_inputs() && !leaf; ++i)
-      values += node->input_metadata(i).zeros_like().numel();
-    for (const Edge& edge : node->next_edges()) open.push_back(edge.function);
-  }
-  return values;
+  return Walk(output, parameters).values();
 }
 
 RecordedUses read_recorded_uses(const Tensor& output, const std::vector<Tensor>& parameters) {

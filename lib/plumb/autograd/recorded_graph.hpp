@@ -44,6 +44,18 @@ struct ParameterUse {
   std::vector<int64_t> output;   // shape of D
   bool examples_second =
       false;  // D and saved have (positions, examples, ...); the graph does not tell: for callers
+
+  /// Whether the parameter multiplies as a matrix what the operation saved.
+  bool is_matrix() const;
+  /// b, the outputs of that matrix, per group; and a, its inputs.
+  int64_t matrix_rows() const;
+  int64_t matrix_columns() const;
+  /// T, the positions at which it multiplies something of one example.
+  int64_t positions(int64_t examples) const;
+  /// D, or a tensor of its shape, with the examples first; of a product as (examples, T, b).
+  Tensor examples_first(const Tensor& d, int64_t examples) const;
+  /// D of a matrix as (examples, b, T) of one group.
+  Tensor by_channel(const Tensor& d, int64_t examples, int64_t group) const;
 };
 
 /// The uses of `parameters` that were recognised, and which parameters have a use that was not.
@@ -52,8 +64,9 @@ struct RecordedUses {
   std::vector<std::string> unrecognised;  // for every parameter: the operation's name, empty when all were
 };
 
-/// Numbers in all tensors that backward from `output` passes through. Allocates each once: for small batches.
-int64_t recorded_values(const Tensor& output);
+/// Numbers in all tensors that backward from `output` passes through, but for those that only move or
+/// multiply one of `parameters`. Allocates each once: for small batches.
+int64_t recorded_values(const Tensor& output, const std::vector<Tensor>& parameters);
 
 /// Walks the graph that computed `output`. Recognised are matrix products (addmm, mm), convolutions of one or
 /// two axes that are not transposed, batch normalization with running means, layer and group normalization,

@@ -14,7 +14,14 @@ struct CheckArguments {
 
 int check_experiments(const CheckArguments& arguments) {
   for (const std::string& file : arguments.files) {
-    const Experiment experiment = Experiment::read(Config::load(file), arguments.overrides);
+    const Config description = Config::load(file);
+    if (describes_system(description)) {
+      const auto lecture = LectureExperiment::read(description, arguments.overrides);
+      fmt::print("{}: {}, system {}\n", file, lecture.name, lecture.system.type());
+      if (arguments.resolved) fmt::print("{}\n", write_options(lecture).to_yaml());
+      continue;
+    }
+    const Experiment experiment = Experiment::read(description, arguments.overrides);
     fmt::print("{}: {}, {} run{}\n", file, experiment.name, experiment.runs.size(),
                experiment.runs.size() == 1 ? "" : "s");
     for (const PlannedRun& planned : experiment.runs) {

@@ -6,6 +6,7 @@
 
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/core/error.hpp"
@@ -46,7 +47,15 @@ std::string default_data_folder() {
   return (std::filesystem::path(home != nullptr ? home : ".") / ".cache" / "plumb").string();
 }
 
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::execv("/proc/self/exe", argv);  // returns only where that cannot be done, which costs speed alone
+}
+
 int command_line(int argc, char** argv) {
+  if (argc > 1 && (std::string_view(argv[1]) == "verify" || std::string_view(argv[1]) == "run"))
+    wait_passively(argv);
   CLI::App program("Trains networks on real and randomized data and measures what theory talks about.",
                    "plumb");
   program.require_subcommand(1);
@@ -59,6 +68,7 @@ int command_line(int argc, char** argv) {
   add_show_verb(program, action);
   add_fetch_verb(program, action);
   add_report_verb(program, action);
+  add_verify_verb(program, action);
   add_train_verb(program, action);
   try {
     program.parse(argc, argv);

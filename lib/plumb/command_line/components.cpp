@@ -1,6 +1,7 @@
 #include "plumb/command_line/components.hpp"
 
 #include "plumb/experiment/run.hpp"
+#include "plumb/lecture/system.hpp"
 
 namespace plumb {
 namespace {
@@ -35,7 +36,8 @@ std::vector<ComponentKind> component_kinds() {
           component_kind("loss", "training.loss", losses()),
           component_kind("optimizer", "training.optimizer", optimizers()),
           component_kind("schedule", "training.schedule", schedules()),
-          std::move(probe)};
+          std::move(probe),
+          component_kind("system", "system", systems())};
 }
 
 }  // namespace plumb

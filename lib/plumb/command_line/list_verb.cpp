@@ -82,7 +82,7 @@ void add_list_verb(CLI::App& program, Action& action) {
   CLI::App* verb = program.add_subcommand("list", "Say what a description can name, and with which options");
   verb->add_option(
       "kind", arguments->kind,
-      "data, model, randomization, loss, optimizer, schedule, probe; or keys, for every key of a run");
+      "data, model, randomization, loss, optimizer, schedule, probe, system; or keys, for every key of a run");
   verb->add_option("name", arguments->name, "one component: its options, defaults and what they mean");
   verb->callback([&action, arguments] { action = [arguments] { return list(*arguments); }; });
 }

@@ -120,9 +120,13 @@ void show_results(const std::filesystem::path& folder) {
 }
 
 int run_experiment(const RunArguments& arguments, const std::string& command) {
+  const Config description = Config::load(arguments.file);
+  if (describes_system(description))
+    return run_system(LectureExperiment::read(description, arguments.overrides), arguments.out,
+                      arguments.data_folder);
   std::vector<std::string> overrides = arguments.overrides;
   if (!arguments.device.empty()) overrides.push_back("compute.device=" + arguments.device);
-  const Experiment experiment = Experiment::read(Config::load(arguments.file), overrides);
+  const Experiment experiment = Experiment::read(description, overrides);
   check_devices(experiment);
   const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
   const std::vector<Job> jobs = lay_out(experiment, folder);

@@ -1,10 +1,13 @@
 /// The verbs, each of which adds itself to the parser and says what to do when it is chosen.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
 #include <CLI/CLI.hpp>
+
+#include "plumb/lecture/lecture.hpp"
 
 namespace plumb {
 
@@ -19,6 +22,16 @@ void add_list_verb(CLI::App& program, Action& action);
 void add_show_verb(CLI::App& program, Action& action);
 void add_fetch_verb(CLI::App& program, Action& action);
 void add_report_verb(CLI::App& program, Action& action);
+void add_verify_verb(CLI::App& program, Action& action);
+
+/// Measures a system of the lecture in a folder of `out`, prints its verdicts, returns the exit status.
+int run_system(const LectureExperiment& experiment, const std::filesystem::path& out,
+               const std::string& data_folder);
+
+/// Begins the program anew with OpenMP threads that sleep while they wait, unless the environment says how
+/// they should: libgomp reads that before main. For verbs that compute in this process, on cores that others
+/// may use.
+void wait_passively(char** argv);
 
 /// $PLUMB_DATA, or plumb/ in the user's cache folder.
 std::string default_data_folder();
@@ -26,6 +39,7 @@ std::string default_data_folder();
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kWrongInput = 2;
+inline constexpr int kNotAsExpected = 3;  // a claim was judged otherwise than it should be
 inline constexpr int kInterrupted = 130;
 
 }  // namespace plumb

@@ -119,6 +119,13 @@ void Config::set(std::string_view dotted_path, Config value) {
   }
 }
 
+void Config::set_from(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw ConfigError(fmt::format("command line: '{}': an override reads key.path=value", text));
+  set(text.substr(0, equals), parse(text.substr(equals + 1), "command line: " + text));
+}
+
 void Config::erase(std::string_view key) {
   std::erase_if(entries, [&](const Entry& entry) { return entry.key == key; });
 }

@@ -53,6 +53,8 @@ struct Config {
   /// `model: {type: mlp, width: ...}`. Throws ConfigError when a list stands in the way or the path is
   /// malformed.
   void set(std::string_view dotted_path, Config value);
+  /// The same from a word of the command line, "dotted.path=value" with the value in YAML.
+  void set_from(const std::string& text);
   /// Removes `key` of a mapping; nothing happens when it is absent.
   void erase(std::string_view key);
 

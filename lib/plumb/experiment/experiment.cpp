@@ -26,13 +26,6 @@ struct Header {
   }
 };
 
-void apply_override(Config& config, const std::string& text) {
-  const size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0)
-    throw ConfigError(fmt::format("command line: '{}': an override reads key.path=value", text));
-  config.set(text.substr(0, equals), Config::parse(text.substr(equals + 1), "command line: " + text));
-}
-
 /// Takes the header's keys out of `config`.
 Header take_header(Config& config) {
   Config header = Config::empty_mapping();
@@ -129,7 +122,7 @@ void refuse_equal_runs(const std::vector<PlannedRun>& runs, const Config& config
 
 Experiment Experiment::read(Config config, const std::vector<std::string>& overrides) {
   if (!config.is_mapping()) config.fail("a description is a mapping of keys to values");
-  for (const std::string& text : overrides) apply_override(config, text);
+  for (const std::string& text : overrides) config.set_from(text);
   refuse_unknown_keys(config);
   Experiment experiment;
   experiment.description = config;
