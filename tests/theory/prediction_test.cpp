@@ -37,7 +37,7 @@ TEST_CASE("a bound that is reached exactly holds with margin 1", "[theory][predi
     const Verdict verdict = judge(claim(relation, 0.25), {0.25, 0, "step 3"});
     CHECK(verdict.ruling == Ruling::holds);
     CHECK(verdict.margin == 1);
-    CHECK(verdict.text() == "holds, exactly 1 times over at step 3");
+    CHECK(verdict.text() == "holds with equality at step 3");
   }
   CHECK(judge(claim(Relation::at_most, 0), {0, 0, ""}).margin == 1);
 }
@@ -133,8 +133,11 @@ TEST_CASE("an equality is settled by an interval that covers or misses the value
   CHECK(judge(claim(Relation::equal, 2), {2.1, 0.05, ""}).ruling == Ruling::fails);
   CHECK(judge(claim(Relation::equal, 2), {2.1, 2.0, ""}).ruling == Ruling::undecided);
   CHECK(judge(claim(Relation::equal, 2), {2.1, infinity_value, ""}).ruling == Ruling::undecided);
-  CHECK(judge(claim(Relation::equal, 2), {2, 0, ""}).text() == "holds to 0.0e+00");
+  CHECK(judge(claim(Relation::equal, 2), {2, 0, ""}).text() == "holds exactly");
   CHECK(judge(claim(Relation::equal, 2), {2.1, 0, ""}).ruling == Ruling::fails);
+  Prediction loose = claim(Relation::equal, 2);
+  loose.relative_tolerance = 0.1;
+  CHECK(judge(loose, {2.1, 0, ""}).text() == "holds to 5.0e-02");
 }
 
 TEST_CASE("an equality with 0 is judged by the absolute tolerance", "[theory][prediction]") {

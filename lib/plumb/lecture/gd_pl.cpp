@@ -52,11 +52,17 @@ PredictedSeries descent_bound(const PlDescent& run, const theory::PlProblem& pro
   return bound;
 }
 
+/// From step 1 on: at step 0 every rate is an equality, which would hide the margin.
 Claim descent_claim(std::string statement, const PlDescent& run, theory::PlProblem problem, Ruling expected) {
   if (expected == Ruling::holds && !run.ratios.empty())
     problem.observed_ratio = *std::min_element(run.ratios.begin(), run.ratios.end()) * (1 + 1e-9);
-  return judged(std::move(statement), descent_bound(run, problem), run.gaps, descent_places(run.gaps.size()),
-                expected);
+  PredictedSeries bound = descent_bound(run, problem);
+  std::vector<double> gaps = run.gaps;
+  std::vector<std::string> places = descent_places(gaps.size());
+  bound.values.erase(bound.values.begin());
+  gaps.erase(gaps.begin());
+  places.erase(places.begin());
+  return judged(std::move(statement), bound, gaps, places, expected);
 }
 
 Claim pl_inequality_claim(std::string statement, const PlDescent& run) {

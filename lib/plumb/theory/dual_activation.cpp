@@ -39,12 +39,12 @@ DualActivation erf_dual(const Tensor& q11, const Tensor& q12, const Tensor& q22)
           4 / M_PI / (product - 4 * q12 * q12).sqrt()};
 }
 
-/// With Z1, Z2 independent standard normals, Phi(u) = P(Z1 <= u | u), so
-///   A = E Phi(u) Phi(v) = P(u - Z1 >= 0, v - Z2 >= 0) = 1/4 + arcsin(q12/sqrt(a b))/(2 pi),  a = 1 + q11, b
-///   = 1
-///   + q22, P = E phi(u) phi(v) = the density of (u - Z1, v - Z2) at 0 = 1/(2 pi sqrt(D)),  D = a b - q12^2.
+/// With Z1, Z2 independent standard normals, a = 1 + q11, b = 1 + q22 and D = a b - q12^2, Phi(u) = P(Z1 <= u
+/// | u) makes
+///   A = E Phi(u) Phi(v) = P(u - Z1 >= 0, v - Z2 >= 0) = 1/4 + arcsin(q12/sqrt(a b))/(2 pi),
+///   P = E phi(u) phi(v) = the density of (u - Z1, v - Z2) at 0 = 1/(2 pi sqrt(D)).
 /// Stein's lemma, E u g = q11 E dg/du + q12 E dg/dv, applied to u until none is left, gives
-///   E u phi(u) Phi(v) = q12 P / a,   E u v phi(u) phi(v) = q12 P / D,
+///   E u phi(u) Phi(v) = q12 P/a,   E u v phi(u) phi(v) = q12 P/D,
 ///   E u v Phi(u) Phi(v) = q12 A + P (q11 q22 - q12^2 + q12^2/a + q12^2/b),
 /// and sigma'(u) = Phi(u) + u phi(u) the derivative's.
 DualActivation gelu_dual(const Tensor& q11, const Tensor& q12, const Tensor& q22) {

@@ -30,10 +30,10 @@ double short_path_step(const LocalJacobian& local);
 /// R = 4 ||f(w_0) - y||/alpha, the radius of the ball on which the bounds must hold.
 double short_path_radius(const LocalJacobian& local);
 
-/// The inequalities of Oymak and Soltanolkotabi 2019 (Overparameterized nonlinear learning), Thm 2.1, (1) to
-/// (3). In short, why they hold: with g = ||J^T r|| and the step above, ||r+|| <= ||r|| - eta g^2/(2 ||r||)
-/// (smoothness of f; eta beta^2 <= 1/2), and g >= alpha ||r||, so that each step shortens the residual by
-/// alpha/2 times its own length or more. That is twice what (2) and (3) state.
+/// The inequalities (1) to (3) of Oymak and Soltanolkotabi 2019 (Overparameterized nonlinear learning),
+/// sec. 2. In short, why they hold: with g = ||J^T r|| and the step above, ||r+|| <= ||r|| - eta g^2/(2
+/// ||r||) (smoothness of f; eta beta^2 <= 1/2), and g >= alpha ||r||, so that each step shortens the residual
+/// by alpha/2 times its own length or more. That is twice what (2) and (3) state.
 ///
 /// (1) ||f(w_t) - y||^2 <= (1 - eta alpha^2/2)^t ||f(w_0) - y||^2
 PredictedSeries short_path_loss(const LocalJacobian& local, const std::vector<int64_t>& steps);
@@ -104,8 +104,7 @@ Prediction hidden_layer_hessian_norm(const Tensor& inputs, const Tensor& second_
                                      const Tensor& output_weights);
 
 /// E log kappa(J J^T) < 2 log(p/(p - n + 1)) + 5 for J (n, p) of independent standard normals, p >= n (Liu,
-/// Zhu, Belkin 2022, sec. 5, by Chen and Dongarra 2005). kappa = lambda_max/lambda_min. Throws ContractError
-/// for p < n.
+/// Zhu, Belkin 2022; Chen and Dongarra 2005). kappa = lambda_max/lambda_min. Throws ContractError for p < n.
 Prediction gaussian_conditioning(int64_t n, int64_t p);
 
 }  // namespace plumb::theory

@@ -87,7 +87,6 @@ Ruling ruling_of(const Measured& measured, Relation relation, double value, doub
 }
 
 std::string factor_text(double factor) {
-  if (factor == 1) return "exactly 1";
   if (factor > 1 && factor < 1.01) return fmt::format("1 + {:.1e}", factor - 1);
   return factor < 1e6 ? fmt::format("{:.3g}", factor) : fmt::format("{:.1e}", factor);
 }
@@ -218,6 +217,8 @@ std::string Verdict::text() const {
       return factor ? fmt::format("fails{}: {} times over", at, factor_text(1 / margin))
                     : fmt::format("fails{}", at);
     case Ruling::holds:
+      if (margin == (relation == Relation::equal ? 0 : 1))
+        return relation == Relation::equal ? "holds exactly" + at : "holds with equality" + at;
       if (relation == Relation::equal)
         return fmt::format("holds to {:.1e}{}{}", margin, predicted == 0 ? " absolutely" : "", at);
       if (!factor) return "holds" + at;

@@ -32,8 +32,8 @@ std::vector<Assumption> theorem_assumptions(const WideSetting& setting) {
           no_parallel_inputs(setting),
           requires_at_most("targets are bounded: |y_i| <= C", setting.largest_target, setting.target_bound),
           requires_positive("the step is positive: eta > 0", setting.step),
-          requires_at_most("the step is short: eta <= lambda_0/n^2", setting.step, theorem_step(setting)),
-          requires_at_least("the width suffices: m >= n^6/(lambda_0^4 delta^3)", units(setting),
+          requires_at_most("the step is short: eta <= c lambda_0/n^2", setting.step, theorem_step(setting)),
+          requires_at_least("the width suffices: m >= C n^6/(lambda_0^4 delta^3)", units(setting),
                             theorem_width(setting))};
 }
 
