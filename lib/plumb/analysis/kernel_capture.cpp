@@ -123,11 +123,11 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
     const auto cotangents = cotangents_of(recording, k, std::min(last, k + at_once));
     for (size_t i = 0; i < parts_.size(); ++i)
       for (const size_t use : parts_[i].uses) {
-        if (!cotangents[use].defined()) continue;
-        if (parts_[i].form == TermForm::rows)
+        if (parts_[i].form != TermForm::rows)
+          keep_cotangents(parts_[i], cotangents[use], uses[use], k - first, std::min(last - k, at_once),
+                          terms[i]);
+        else if (cotangents[use].defined())
           keep_rows(parts_[i], cotangents[use], uses[use], k - first, factors[use], terms[i]);
-        else
-          keep_cotangents(parts_[i], cotangents[use], uses[use], k - first, terms[i]);
       }
   }
   for (KernelTerm& term : terms) find_identity(term);
@@ -151,7 +151,7 @@ KernelTerm KernelPlan::empty_term(const Part& part, const ParameterUse& use, int
   term.inputs = TermInputs(use, examples, part.group, part.bias, task_.dtype);
   std::vector<int64_t> shape{examples, last - first, use.matrix_rows(), use.positions(examples)};
   if (part.form == TermForm::product) shape.pop_back();
-  term.cotangents = at::zeros(shape, options);
+  term.cotangents = at::empty(shape, options);  // keep_cotangents writes every output
   return term;
 }
 
@@ -190,8 +190,9 @@ void KernelPlan::keep_rows(const Part& part, const Tensor& cotangents, const Par
 }
 
 void KernelPlan::keep_cotangents(const Part& part, const Tensor& cotangents, const ParameterUse& use,
-                                 int64_t output, KernelTerm& term) const {
-  for (int64_t k = 0; k < cotangents.size(0); ++k) {
+                                 int64_t output, int64_t outputs, KernelTerm& term) const {
+  if (!cotangents.defined()) term.cotangents.slice(1, output, output + outputs).zero_();
+  for (int64_t k = 0; k < (cotangents.defined() ? outputs : 0); ++k) {
     const Tensor d = use.by_channel(cotangents[k], term.cotangents.size(0), part.group);
     Tensor target = term.cotangents.select(1, output + k);
     target.copy_(term.form == TermForm::product ? d.squeeze(2) : d);

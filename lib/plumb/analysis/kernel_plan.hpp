@@ -84,7 +84,7 @@ class KernelPlan {
   void keep_rows(const Part& part, const Tensor& cotangents, const autograd::ParameterUse& use,
                  int64_t output, const std::vector<Tensor>& factors, KernelTerm& term) const;
   void keep_cotangents(const Part& part, const Tensor& cotangents, const autograd::ParameterUse& use,
-                       int64_t output, KernelTerm& term) const;
+                       int64_t output, int64_t outputs, KernelTerm& term) const;
   void add_rows_of_unrecognised(const Tensor& inputs, int64_t first, int64_t last,
                                 std::vector<KernelTerm>& terms) const;
 
