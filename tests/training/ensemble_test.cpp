@@ -83,7 +83,7 @@ Alone train_alone(const EnsembleMember& member, const EnsembleOptions& options) 
     const torch::NoGradGuard no_grad;
     for (Tensor& weight : alone.weights) {
       if (!weight.requires_grad()) continue;
-      weight.sub_(weight.grad() * member.learning_rate);
+      weight.sub_((weight.grad() + options.weight_decay * weight) * member.learning_rate);
       weight.mutable_grad() = Tensor();
     }
   }
@@ -141,9 +141,9 @@ TEST_CASE("they do with every loss, reduction and choice of trained layers", "[t
   check_against_alone(random_members(deep, softplus.loss), softplus);
 }
 
-TEST_CASE("they do with batches, each in its own order, a last one that is smaller included",
+TEST_CASE("they do with weight decay and batches, each in its own order, smaller last ones included",
           "[training][ensemble]") {
-  const EnsembleOptions options{.batch_size = 5, .max_steps = 50, .evaluate_every = 7};
+  const EnsembleOptions options{.weight_decay = 0.1, .batch_size = 5, .max_steps = 50, .evaluate_every = 7};
   check_against_alone(random_members({.rate = 0.01}, options.loss), options);
 }
 

@@ -190,8 +190,11 @@ void EnsembleBlock::update(const ForwardPass& pass, const Tensor& targets) {
     if (i > 0)
       below = through_activation(batched_product(delta, weights_[i].transpose(1, 2)), pass.before[i - 1],
                                  pass.hidden[i], options_);
-    if (trained_[frozen_.size() + i])
-      weights_[i].addcmul_(batched_product(pass.hidden[i].transpose(1, 2), delta), rates_, -1);
+    if (trained_[frozen_.size() + i]) {
+      Tensor gradient = batched_product(pass.hidden[i].transpose(1, 2), delta);
+      if (options_.weight_decay != 0) gradient.add_(weights_[i], options_.weight_decay);
+      weights_[i].addcmul_(gradient, rates_, -1);
+    }
     delta = below;
   }
 }

@@ -33,6 +33,7 @@ struct EnsembleOptions {
   EnsembleLoss loss = EnsembleLoss::square;
   double factor = 0.5;  // of square
   Reduction reduction = Reduction::sum;
+  double weight_decay = 0;                 // D: every update is W -= rate (dL/dW + D W)
   std::vector<bool> trained = {};          // layer by layer; empty: all
   std::optional<int64_t> batch_size = {};  // none: gradient descent on all n examples
   int64_t max_steps = 1000;
