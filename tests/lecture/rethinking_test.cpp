@@ -80,3 +80,15 @@ TEST_CASE("the small version of Table 1 runs on any data set", "[lecture][rethin
   CHECK(evidence.figures.at(0).curves.size() == 8);
   CHECK(evidence.tables.at(0).table.rows.size() == 8);
 }
+
+TEST_CASE("networks that do not exist are refused before anything is trained", "[lecture][rethinking]") {
+  Systems registry;
+  register_Systems_rethinking_generalization(registry);
+  for (const std::string models : {"[]", "[mlpp]"}) {
+    const auto entry = registry.at("rethinking_generalization");
+    const Config config = Config::parse("models: " + models);
+    FieldReader reader(config);
+    entry->fields(reader);
+    CHECK_THROWS_AS(entry->make(), ConfigError);
+  }
+}

@@ -23,7 +23,8 @@ struct AdversarialInitializationOptions {
   void fields(Fields& f) {
     f.field("per_class", per_class, "training points in each of the two classes", positive);
     f.field("width", width, "units in each of the two hidden layers", positive);
-    f.field("seeds", seeds, "draws of points, labels and weights; two or more", positive);
+    f.field("seeds", seeds, "draws of points, labels and weights, at least two",
+            Range{.low = 2, .says = "must be at least 2"});
     f.field("random_label_steps", random_label_steps, "at most, on random labels before", positive);
     f.field("steps", steps, "of gradient descent on the true labels", positive);
     f.field("learning_rate", learning_rate, "of all trainings", positive);
@@ -112,7 +113,6 @@ class AdversarialInitialization final : public System {
   }
 
   Evidence run(const Surroundings& surroundings) const override {
-    expects(options_.seeds >= 2, "a gap between starts needs two seeds or more; got {}", options_.seeds);
     const auto say = [&](const char* what) {
       if (surroundings.progress) surroundings.progress(what);
     };

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <set>
 
 #include "plumb/lecture/smallest_width.hpp"
 
@@ -129,6 +130,9 @@ class OverparameterizationTable final : public System {
 };
 
 std::unique_ptr<System> make_overparameterization_table(const OverparameterizationOptions& options) {
+  if (std::set<int64_t>(options.search.examples.begin(), options.search.examples.end()).size() < 2)
+    throw ConfigError(
+        "overparameterization_table: examples: two different numbers are needed for an exponent");
   return std::make_unique<OverparameterizationTable>(options);
 }
 

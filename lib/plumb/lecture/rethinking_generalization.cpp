@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <torch/torch.h>
 
 #include "plumb/experiment/prepare.hpp"
@@ -199,6 +201,13 @@ class RethinkingGeneralization final : public System {
 };
 
 std::unique_ptr<System> make_rethinking_generalization(const RethinkingOptions& options) {
+  if (options.models.empty())
+    throw ConfigError("rethinking_generalization: models: empty; one is needed at least");
+  const std::vector<std::string> known = models().names();
+  for (const std::string& model : options.models)
+    if (std::find(known.begin(), known.end(), model) == known.end())
+      throw ConfigError(fmt::format("rethinking_generalization: models: '{}' is not known{}", model,
+                                    suggestion(model, known)));
   return std::make_unique<RethinkingGeneralization>(options);
 }
 
