@@ -4,6 +4,7 @@
 # Kind of component | header that declares the kind | function that returns its registry
 set(PLUMB_KINDS
   "Datasets|plumb/data/dataset.hpp|datasets"
+  "InitialWeights|plumb/experiment/initial_weights.hpp|initial_weights"
   "Models|plumb/models/network.hpp|models"
   "Optimizers|plumb/training/optimizer.hpp|optimizers"
   "Probes|plumb/probes/probe.hpp|probes"

@@ -32,6 +32,7 @@ std::vector<ComponentKind> component_kinds() {
   probe.columns = probe_columns;
   return {component_kind("data", "data", datasets()),
           component_kind("model", "model", models()),
+          component_kind("initial_weights", "initial_weights", initial_weights()),
           component_kind("randomization", "randomization", randomizations()),
           component_kind("loss", "training.loss", losses()),
           component_kind("optimizer", "training.optimizer", optimizers()),

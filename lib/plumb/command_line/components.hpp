@@ -21,7 +21,7 @@ struct ComponentKind {
   std::function<std::vector<std::pair<std::string, std::string>>(const std::string& type)> columns;
 };
 
-/// data, model, randomization, loss, optimizer, schedule, probe.
+/// data, model, initial_weights, randomization, loss, optimizer, schedule, probe.
 std::vector<ComponentKind> component_kinds();
 
 }  // namespace plumb

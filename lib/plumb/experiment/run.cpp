@@ -96,6 +96,7 @@ void Run::fields(Fields& f) {
   f.component("randomization", randomization,
               "what is randomized, once, before training (Zhang et al. 2017)");
   f.component("model", model, "the network");
+  f.component("initial_weights", initial_weights, "where its weights begin");
   f.section("training", training, "how it is trained");
   f.section("compute", compute, "where and in which precision");
   f.section("checkpoint", checkpoint, "how often the state is saved");
@@ -120,6 +121,8 @@ std::string Run::fingerprint() const {
   essence.checkpoint = {};
   Config description = essence.description();
   description.erase("probes");
+  // Runs of versions that could only draw keep their folders.
+  if (initial_weights.type() == "drawn") description.erase("initial_weights");
   const uint64_t hash = Seed(0).derive(description.to_yaml());
   return fmt::format("{:08x}", static_cast<uint32_t>(hash >> 32));
 }

@@ -9,6 +9,7 @@
 #include "plumb/data/preprocessing.hpp"
 #include "plumb/data/randomization.hpp"
 #include "plumb/data/subset.hpp"
+#include "plumb/experiment/initial_weights.hpp"
 #include "plumb/models/network.hpp"
 #include "plumb/probes/probe.hpp"
 #include "plumb/training/trainer.hpp"
@@ -44,6 +45,7 @@ struct Run {
   AugmentationOptions augmentation;
   Choice<void(Problem&, const Seed&)> randomization{randomizations(), "true_labels"};
   Choice<std::shared_ptr<Network>(const Signature&, at::Generator&)> model{models()};
+  Choice<void(Network&, const TrainingData&, const Seed&)> initial_weights{plumb::initial_weights(), "drawn"};
   TrainingOptions training;
   ComputeOptions compute;
   CheckpointOptions checkpoint;

@@ -275,6 +275,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   at::Generator weights = seed.stream("weights");
   const std::shared_ptr<Network> network = run.model.make(prepared.signature, weights);
   network->to(device, run.compute.precision == Precision::float64 ? at::kDouble : at::kFloat);
+  if (resume_from == nullptr) run.initial_weights.make(*network, prepared.data, seed);
   prepared.data.channels_last = lay_out_network(*network, run, device);
 
   write_provenance(describe_provenance(run, prepared, *network, threads, device, options), directory,

@@ -13,10 +13,11 @@ namespace {
 
 class Mlp final : public Network {
  public:
-  Mlp(const MlpOptions& options, const Signature& signature) : options_(options) {
+  Mlp(const MlpOptions& options, const std::vector<int64_t>& widths, const Signature& signature)
+      : options_(options) {
     int64_t size = signature.input_size();
-    for (int64_t i = 1; i <= options.depth; ++i, size = options.width)
-      add(fmt::format("hidden{}", i), size, options.width);
+    for (size_t i = 0; i < widths.size(); size = widths[i++])
+      add(fmt::format("hidden{}", i + 1), size, widths[i]);
     add("output", size, signature.outputs);
   }
 
@@ -61,15 +62,21 @@ class Mlp final : public Network {
 
 std::shared_ptr<Network> make_mlp(const MlpOptions& options, const Signature& signature,
                                   at::Generator& generator) {
+  const std::vector<int64_t> widths(static_cast<size_t>(options.depth), options.width);
+  return make_mlp_of_widths(options, widths, signature, generator);
+}
+
+std::shared_ptr<Network> make_mlp_of_widths(const MlpOptions& options, const std::vector<int64_t>& widths,
+                                            const Signature& signature, at::Generator& generator) {
   require_values(signature, "mlp");
   if (options.parameterization == MlpParameterization::standard)
-    return construct_initialized<Mlp>(options.initialization, generator, options, signature);
+    return construct_initialized<Mlp>(options.initialization, generator, options, widths, signature);
   const Initialization kind = options.initialization;
   if (kind != Initialization::he_normal && kind != Initialization::lecun_normal)
     throw ConfigError(
         fmt::format("model mlp: parameterization ntk with initialization {}; he_normal or lecun_normal",
                     initialization_names.at(static_cast<size_t>(kind))));
-  auto network = construct<Mlp>(options, signature);
+  auto network = construct<Mlp>(options, widths, signature);
   network->use_ntk(generator);
   return network;
 }

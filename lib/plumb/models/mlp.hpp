@@ -47,6 +47,10 @@ struct MlpOptions {
 std::shared_ptr<Network> make_mlp(const MlpOptions& options, const Signature& signature,
                                   at::Generator& generator);
 
+/// The same with hidden layers of `widths` units, whatever the options' width and depth say.
+std::shared_ptr<Network> make_mlp_of_widths(const MlpOptions& options, const std::vector<int64_t>& widths,
+                                            const Signature& signature, at::Generator& generator);
+
 /// Options of the multilayer perceptrons of Zhang et al. (ICLR 2017), whose shape is fixed.
 struct FixedMlpOptions {
   Initialization initialization = Initialization::he_normal;

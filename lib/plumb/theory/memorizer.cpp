@@ -1,0 +1,322 @@
+#include "plumb/theory/memorizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <torch/torch.h>
+
+#include "plumb/core/error.hpp"
+
+namespace plumb::theory {
+namespace {
+
+constexpr int64_t memorizer_chunk = 1000;  // examples that are widened to float64 at a time
+
+/// f(chunk) of all rows of `inputs`, flattened and in `dtype`, joined.
+template <class Function>
+Tensor by_memorizer_chunks(const Tensor& inputs, at::ScalarType dtype, const Function& f) {
+  std::vector<Tensor> parts;
+  for (int64_t begin = 0; begin < inputs.size(0); begin += memorizer_chunk) {
+    const int64_t end = std::min(begin + memorizer_chunk, inputs.size(0));
+    parts.push_back(f(inputs.slice(0, begin, end).flatten(1).to(dtype)));
+  }
+  return at::cat(parts);
+}
+
+/// The inputs along one direction, in order.
+struct SortedLine {
+  Tensor direction;            // (d)
+  std::vector<double> points;  // ascending, all different
+  std::vector<int64_t> order;  // points[i] is the projection of input order[i]
+  double smallest_gap = std::numeric_limits<double>::infinity();
+};
+
+double smallest_difference(const Tensor& ascending) {
+  if (ascending.size(0) < 2) return std::numeric_limits<double>::infinity();
+  return ascending.diff().min().item<double>();
+}
+
+[[noreturn]] void refuse_coinciding(const Tensor& inputs, const Tensor& ascending, const Tensor& order) {
+  const int64_t at = ascending.diff().argmin().item<int64_t>();
+  const int64_t a = order[at].item<int64_t>();
+  const int64_t b = order[at + 1].item<int64_t>();
+  const auto [first, second] = std::minmax(a, b);
+  if (inputs[a].equal(inputs[b]))
+    throw DataError(
+        fmt::format("memorizer: inputs {} and {} are equal; a function has one value there", first, second));
+  throw DataError(
+      fmt::format("memorizer: inputs {} and {} have the same projection in float64; draw more directions",
+                  first, second));
+}
+
+SortedLine separate(const Tensor& inputs, const MemorizerOptions& options, at::Generator& generator) {
+  expects(inputs.dim() >= 2 && inputs.size(0) > 0 && inputs.numel() > 0,
+          "a memorizer needs inputs of shape (n, ...) with n > 0; got {} dimensions", inputs.dim());
+  expects(options.projections > 0, "a memorizer needs at least one direction; got {}", options.projections);
+  const int64_t d = inputs.numel() / inputs.size(0);
+  const Tensor directions = at::randn({d, options.projections}, generator, at::kDouble);
+  const Tensor projections =
+      by_memorizer_chunks(inputs, at::kDouble, [&](const Tensor& rows) { return rows.mm(directions); });
+  if (!projections.isfinite().all().item<bool>())
+    throw DataError("memorizer: inputs hold values that are not finite; all must be numbers");
+  SortedLine best;
+  Tensor ascending, order;
+  for (int64_t i = 0; i < options.projections; ++i) {
+    auto [sorted, permutation] = projections.select(1, i).sort();
+    const double gap = smallest_difference(sorted);
+    if (best.direction.defined() && !(gap > best.smallest_gap)) continue;
+    best.direction = directions.select(1, i).contiguous();
+    best.smallest_gap = gap;
+    ascending = sorted.contiguous();
+    order = permutation.contiguous();
+  }
+  if (best.smallest_gap <= 0) refuse_coinciding(inputs, ascending, order);
+  best.points.assign(ascending.data_ptr<double>(), ascending.data_ptr<double>() + ascending.numel());
+  best.order.assign(order.data_ptr<int64_t>(), order.data_ptr<int64_t>() + order.numel());
+  return best;
+}
+
+std::vector<double> in_line_order(const Tensor& targets, const std::vector<int64_t>& order) {
+  const Tensor values = targets.to(at::kCPU, at::kDouble).contiguous();
+  const double* value = values.data_ptr<double>();
+  std::vector<double> sorted;
+  for (const int64_t i : order) sorted.push_back(value[i]);
+  return sorted;
+}
+
+Tensor column_of(const std::vector<double>& values) { return torch::tensor(values, at::kDouble); }
+
+/// Points beyond the last one, about as far apart as the others are on average, with value 0.
+void pad_line(std::vector<double>& points, std::vector<double>& values, size_t size) {
+  const double step =
+      points.size() < 2 ? 1 : (points.back() - points.front()) / static_cast<double>(points.size() - 1);
+  while (points.size() < size) {
+    points.push_back(points.back() + step);
+    values.push_back(0);
+  }
+}
+
+/// The cut of the sorted points into p groups of q.
+struct Grouping {
+  size_t p, q;
+  const std::vector<double>& points;
+  const std::vector<double>& values;
+
+  double point(size_t j, size_t k) const { return points[j * q + k]; }
+  double value(size_t j, size_t k) const { return values[j * q + k]; }
+
+  /// t: first and last point of each group in turn, without the very last.
+  std::vector<double> knots() const {
+    std::vector<double> knots;
+    for (size_t j = 0; j < p; ++j) {
+      knots.push_back(point(j, 0));
+      if (j + 1 < p) knots.push_back(point(j, q - 1));
+    }
+    return knots;
+  }
+
+  /// W_j = 2 (1 + eps) / smallest gap inside the group.
+  std::vector<double> steepness() const {
+    std::vector<double> steepness;
+    for (size_t j = 0; j < p; ++j) {
+      double gap = std::numeric_limits<double>::infinity();
+      for (size_t k = 1; k < q; ++k) gap = std::min(gap, point(j, k) - point(j, k - 1));
+      steepness.push_back(2.02 / gap);
+    }
+    return steepness;
+  }
+
+  /// z_k at the first and last point of group j.
+  std::pair<double, double> ends(size_t j, size_t k, double slope) const {
+    return {value(j, k) + slope * (point(j, 0) - point(j, k)),
+            value(j, k) + slope * (point(j, q - 1) - point(j, k))};
+  }
+};
+
+/// One z_k as sum_i weights_i relu(c - t_i) + bias, which is right for c >= t_1.
+double piecewise_linear(const Grouping& groups, const std::vector<double>& steepness, size_t k,
+                        double* weights) {
+  const double sign = k % 2 == 0 ? 1 : -1;
+  double previous = 0;
+  for (size_t j = 0; j < groups.p; ++j) {
+    const double slope = sign * steepness[j];
+    *weights++ = slope - std::exchange(previous, slope);
+    if (j + 1 == groups.p) break;
+    const double here = groups.ends(j, k, slope).second;
+    const double next = groups.ends(j + 1, k, sign * steepness[j + 1]).first;
+    const double across = (next - here) / (groups.point(j + 1, 0) - groups.point(j, groups.q - 1));
+    *weights++ = across - std::exchange(previous, across);
+  }
+  return groups.ends(0, k, sign * steepness[0]).first;
+}
+
+DenseLayer second_layer(const Grouping& groups, int64_t inputs, int64_t units) {
+  const std::vector<double> steepness = groups.steepness();
+  DenseLayer layer{at::zeros({units, inputs}, at::kDouble), at::zeros({units}, at::kDouble)};
+  double* weight = layer.weight.data_ptr<double>();
+  double* bias = layer.bias.data_ptr<double>();
+  for (size_t k = 0; k < groups.q; ++k) {
+    double* row = weight + 2 * k * static_cast<size_t>(inputs);
+    const double start = piecewise_linear(groups, steepness, k, row);
+    std::copy(row, row + inputs, row + inputs);
+    bias[2 * k] = start + 1;
+    bias[2 * k + 1] = start - 1;
+  }
+  return layer;
+}
+
+/// p and q for the widths that were asked for, or the smallest even p = q.
+std::pair<int64_t, int64_t> choose_grouping(int64_t n, const MemorizerOptions& options) {
+  if (!options.widths) {
+    int64_t side = 2;
+    while (side * side < n) side += 2;
+    return {side, side};
+  }
+  const auto [first, second] = *options.widths;
+  const int64_t p = (first + 1) / 2;
+  const int64_t q = 2 * (second / 4);
+  expects(p > 0 && q > 0 && p * q >= n,
+          "hidden layers of {} and {} units memorize {} inputs by this construction; there are {}", first,
+          second, std::max<int64_t>(0, p * q), n);
+  return {p, q};
+}
+
+/// The two hidden layers; sum over the second one's units with signs +, -, +, ... is f + q + 1.
+MemorizingNetwork hidden_layers(const Tensor& inputs, const Tensor& targets, const MemorizerOptions& options,
+                                at::Generator& generator) {
+  expects(targets.dim() == 1 && inputs.dim() >= 2 && targets.size(0) == inputs.size(0),
+          "one target for each of {} inputs is needed; got {}", inputs.dim() > 0 ? inputs.size(0) : 0,
+          targets.numel());
+  expects(targets.abs().le(1).all().item<bool>(), "targets must lie in [-1, 1]; the largest is {}",
+          targets.abs().max().item<double>());
+  const auto [p, q] = choose_grouping(inputs.size(0), options);
+  const auto [first, second] = options.widths.value_or(std::pair{2 * p, 2 * q});
+  SortedLine line = separate(inputs.to(at::kCPU), options, generator);
+  std::vector<double> values = in_line_order(targets, line.order);
+  pad_line(line.points, values, static_cast<size_t>(p * q));
+  const Grouping groups{static_cast<size_t>(p), static_cast<size_t>(q), line.points, values};
+
+  DenseLayer projection{line.direction.expand({first, -1}).clone(), at::zeros({first}, at::kDouble)};
+  const Tensor knots = column_of(groups.knots());
+  projection.bias.narrow(0, 0, knots.size(0)).copy_(-knots);
+  // The units that are left over see nothing and feed nothing.
+  projection.weight.slice(0, knots.size(0), first).zero_();
+  MemorizingNetwork network;
+  network.groups = p;
+  network.group_size = q;
+  network.smallest_gap = line.smallest_gap;
+  network.layers = {projection, second_layer(groups, first, second)};
+  return network;
+}
+
+/// (1, d2): +1, -1, +1, ... over the pairs, 0 for units that are left over.
+Tensor pair_signs(const MemorizingNetwork& network) {
+  Tensor signs = at::zeros({1, network.layers.back().weight.size(0)}, at::kDouble);
+  signs.slice(1, 0, 2 * network.group_size, 2).fill_(1);
+  signs.slice(1, 1, 2 * network.group_size, 2).fill_(-1);
+  return signs;
+}
+
+void finish_network(MemorizingNetwork& network) {
+  for (const DenseLayer& layer : network.layers)
+    network.largest_weight = std::max({network.largest_weight, layer.weight.abs().max().item<double>(),
+                                       layer.bias.abs().max().item<double>()});
+}
+
+}  // namespace
+
+int64_t ShallowMemorizer::weight_count() const {
+  return direction.numel() + thresholds.numel() + weights.numel();
+}
+
+Tensor ShallowMemorizer::evaluate(const Tensor& inputs) const {
+  const Tensor projections =
+      by_memorizer_chunks(inputs, at::kDouble, [&](const Tensor& rows) { return rows.mv(direction); });
+  Tensor values = at::empty_like(projections);
+  const double* z = projections.data_ptr<double>();
+  const double* b = thresholds.data_ptr<double>();
+  const double* w = weights.data_ptr<double>();
+  double* value = values.data_ptr<double>();
+  const int64_t n = thresholds.numel();
+  for (int64_t i = 0; i < projections.numel(); ++i) {
+    double sum = 0;
+    for (int64_t j = 0; j < n && b[j] < z[i]; ++j) sum += w[j] * (z[i] - b[j]);
+    value[i] = sum;
+  }
+  return values;
+}
+
+ShallowMemorizer memorize_shallow(const Tensor& inputs, const Tensor& targets,
+                                  const MemorizerOptions& options, at::Generator& generator) {
+  expects(targets.dim() == 1 && inputs.dim() >= 2 && targets.size(0) == inputs.size(0),
+          "one target for each of {} inputs is needed; got {}", inputs.dim() > 0 ? inputs.size(0) : 0,
+          targets.numel());
+  const SortedLine line = separate(inputs.to(at::kCPU), options, generator);
+  const std::vector<double> values = in_line_order(targets, line.order);
+  std::vector<double> thresholds, weights;
+  double slope = 0, value = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    thresholds.push_back(i == 0 ? line.points[0] - 1 : line.points[i - 1]);
+    const double next = (values[i] - std::exchange(value, values[i])) / (line.points[i] - thresholds[i]);
+    weights.push_back(next - std::exchange(slope, next));
+  }
+  return {line.direction, column_of(thresholds), column_of(weights)};
+}
+
+int64_t MemorizingNetwork::dense_weights() const {
+  int64_t count = 0;
+  for (const DenseLayer& layer : layers) count += layer.weight.numel() + layer.bias.numel();
+  return count;
+}
+
+int64_t MemorizingNetwork::distinct_weights() const {
+  return layers.front().weight.size(1) + 2 * groups - 1 + group_size * 2 * groups;
+}
+
+Tensor MemorizingNetwork::evaluate(const Tensor& inputs) const {
+  const Tensor& first = layers.front().weight;
+  return by_memorizer_chunks(inputs.to(first.device()), first.scalar_type(), [&](Tensor values) {
+    for (size_t i = 0; i < layers.size(); ++i) {
+      values = at::addmm(layers[i].bias, values, layers[i].weight.t());
+      if (i + 1 < layers.size()) values.relu_();
+    }
+    return values;
+  });
+}
+
+MemorizingNetwork memorize_values(const Tensor& inputs, const Tensor& targets,
+                                  const MemorizerOptions& options, at::Generator& generator) {
+  MemorizingNetwork network = hidden_layers(inputs, targets, options, generator);
+  const auto excess = static_cast<double>(network.group_size + 1);
+  network.layers.push_back({pair_signs(network), at::full({1}, -excess, at::kDouble)});
+  finish_network(network);
+  return network;
+}
+
+MemorizingNetwork memorize_classes(const Tensor& inputs, const Tensor& labels, int64_t classes,
+                                   const MemorizerOptions& options, at::Generator& generator) {
+  expects(classes >= 2, "a classifier needs at least two classes; got {}", classes);
+  expects(labels.numel() > 0 && labels.min().item<int64_t>() >= 0 && labels.max().item<int64_t>() < classes,
+          "labels must lie in 0 .. {}", classes - 1);
+  const double spacing = 2.0 / static_cast<double>(classes - 1);
+  const Tensor targets = labels.to(at::kCPU, at::kDouble) * spacing - 1;
+  MemorizingNetwork network = hidden_layers(inputs, targets.clamp(-1, 1), options, generator);
+
+  // A bump is 1/2 [clip(a + 2) - clip(a - 2)] = 1/2 [relu(a + 3) - relu(a + 1) - relu(a - 1) + relu(a - 3)]
+  // with a = kappa (f - v_c), which goes from 1 at |a| <= 1 to 0 at |a| >= 3, the distance of the next class.
+  const double kappa = 3 / spacing;
+  const Tensor centres = at::arange(classes, at::kDouble) * spacing - 1;
+  const Tensor shifts = column_of({3, 1, -1, -3});
+  const auto excess = static_cast<double>(network.group_size + 1);
+  const Tensor bias = (-kappa * (centres + excess)).unsqueeze(1) + shifts;
+  network.layers.push_back({(kappa * pair_signs(network)).repeat({4 * classes, 1}), bias.flatten()});
+  const Tensor bump = column_of({0.5, -0.5, -0.5, 0.5}).unsqueeze(0);
+  network.layers.push_back(
+      {at::kron(at::eye(classes, at::kDouble), bump), at::zeros({classes}, at::kDouble)});
+  finish_network(network);
+  return network;
+}
+
+}  // namespace plumb::theory

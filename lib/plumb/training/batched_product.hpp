@@ -1,0 +1,15 @@
+/// Products of many small matrices.
+#pragma once
+
+#include "plumb/core/tensor.hpp"
+
+namespace plumb {
+
+/// A_e B_e for every e: a (e, n, k) and b (e, k, m) of one floating dtype give (e, n, m); any strides. On the
+/// CPU in float32 and float64 by a kernel of its own, because a call of the BLAS library costs more than the
+/// arithmetic of matrices of some ten rows; each sum runs over k in order, so a product does not depend on
+/// what else is in the batch. Elsewhere at::bmm. Not differentiable on the CPU. Throws ContractError for
+/// other shapes.
+Tensor batched_product(const Tensor& a, const Tensor& b);
+
+}  // namespace plumb

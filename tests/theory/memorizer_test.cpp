@@ -1,0 +1,178 @@
+// Oracles: the targets themselves; a dense evaluation of the formula with LibTorch's matrix products; a
+// triangular solve of the theorem's own system for the one-hidden-layer network.
+#include "plumb/theory/memorizer.hpp"
+
+#include "support/catch.hpp"
+#include <torch/torch.h>
+
+#include "plumb/core/error.hpp"
+#include "plumb/core/random.hpp"
+
+using at::Tensor;
+using plumb::Seed;
+using plumb::theory::memorize_classes;
+using plumb::theory::memorize_shallow;
+using plumb::theory::memorize_values;
+using plumb::theory::MemorizerOptions;
+
+namespace {
+
+at::Generator drawn(const char* purpose) { return Seed(3).stream(purpose); }
+
+Tensor gaussian_inputs(int64_t n, int64_t d = 20) { return at::randn({n, d}, drawn("inputs"), at::kDouble); }
+
+Tensor uniform_targets(int64_t n) { return at::rand({n}, drawn("targets"), at::kDouble) * 2 - 1; }
+
+double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
+
+std::string data_error_of(const Tensor& inputs, const MemorizerOptions& options = {}) {
+  at::Generator generator = drawn("directions");
+  try {
+    memorize_values(inputs, at::zeros({inputs.size(0)}, at::kDouble), options, generator);
+  } catch (const plumb::DataError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace
+
+TEST_CASE("one hidden layer with 2n + d weights takes any values at n inputs", "[theory][memorizer]") {
+  for (const int64_t n : {1, 2, 3, 100, 1000}) {
+    const Tensor inputs = gaussian_inputs(n);
+    const Tensor targets = 10 * at::randn({n}, drawn("targets"), at::kDouble);
+    at::Generator generator = drawn("directions");
+    const auto network = memorize_shallow(inputs, targets, {}, generator);
+    INFO("n = " << n);
+    CHECK(network.weight_count() == 2 * n + 20);
+    CHECK(largest(network.evaluate(inputs) - targets) < 1e-6);
+    const Tensor hidden = (inputs.mv(network.direction).unsqueeze(1) - network.thresholds).relu();
+    CHECK(largest(hidden.mv(network.weights) - targets) < 1e-6);
+  }
+}
+
+TEST_CASE("the linear-time solution is that of the theorem's triangular system", "[theory][memorizer]") {
+  const Tensor inputs = gaussian_inputs(40);
+  const Tensor targets = uniform_targets(40);
+  at::Generator generator = drawn("directions");
+  const auto network = memorize_shallow(inputs, targets, {.projections = 1}, generator);
+  const auto [z, order] = inputs.mv(network.direction).sort();
+  const Tensor system = (z.unsqueeze(1) - network.thresholds).relu();
+  // z is computed here by another product, so the zeros above the diagonal are rounding.
+  CHECK(largest(system.triu(1)) < 1e-12);
+  CHECK(system.diagonal().min().item<double>() > 0);
+  const Tensor solved =
+      at::linalg_solve(system.tril(), targets.index_select(0, order).unsqueeze(1)).squeeze(1);
+  CHECK(largest(solved - network.weights) < 1e-9 * largest(network.weights));
+}
+
+TEST_CASE("parity labels and labels that mean nothing are memorized alike", "[theory][memorizer]") {
+  // All 1024 corners of the cube: parity is the function that single layers are known to find hard.
+  const Tensor bits = at::arange(1024).unsqueeze(1).bitwise_right_shift(at::arange(10)).bitwise_and(1);
+  const Tensor parity = bits.sum(1).remainder(2);
+  const Tensor random = at::randint(2, {1024}, drawn("labels"), at::kLong);
+  for (const Tensor& labels : {parity, random}) {
+    at::Generator generator = drawn("directions");
+    const auto shallow = memorize_shallow(bits, labels, {}, generator);
+    CHECK(largest(shallow.evaluate(bits) - labels) < 1e-4);
+    const auto deep = memorize_classes(bits, labels, 2, {}, generator);
+    CHECK(deep.evaluate(bits).argmax(1).equal(labels));
+  }
+}
+
+TEST_CASE("two hidden layers take any values in [-1, 1] at n inputs", "[theory][memorizer]") {
+  for (const int64_t n : {1, 2, 4, 5, 64, 1000, 2500}) {
+    const Tensor inputs = gaussian_inputs(n);
+    const Tensor targets = uniform_targets(n);
+    at::Generator generator = drawn("directions");
+    const auto network = memorize_values(inputs, targets, {}, generator);
+    INFO("n = " << n);
+    CHECK(largest(network.evaluate(inputs).squeeze(1) - targets) < 1e-5);
+    // The smallest even p with p^2 >= n.
+    CHECK(network.groups * network.groups >= n);
+    CHECK((network.groups == 2 || (network.groups - 2) * (network.groups - 2) < n));
+    const int64_t width = 2 * network.groups;
+    CHECK(network.dense_weights() == 20 * width + width + width * width + width + width + 1);
+    CHECK(network.distinct_weights() == 20 + width - 1 + network.groups * width);
+  }
+}
+
+TEST_CASE("the extreme targets -1 and 1 are reached, in any order", "[theory][memorizer]") {
+  const Tensor inputs = gaussian_inputs(36);
+  const Tensor signs = at::randint(2, {36}, drawn("signs"), at::kDouble) * 2 - 1;
+  for (const Tensor& targets : {signs, at::ones({36}, at::kDouble), -at::ones({36}, at::kDouble)}) {
+    at::Generator generator = drawn("directions");
+    const auto network = memorize_values(inputs, targets, {}, generator);
+    CHECK(largest(network.evaluate(inputs).squeeze(1) - targets) < 1e-8);
+  }
+}
+
+TEST_CASE("widths may be given, and too small ones are refused with what they can do",
+          "[theory][memorizer]") {
+  const Tensor inputs = gaussian_inputs(100);
+  const Tensor targets = uniform_targets(100);
+  at::Generator generator = drawn("directions");
+  // p = 5, q = 20, with spare units in both layers.
+  for (const std::pair<int64_t, int64_t> widths : {std::pair{9, 40}, {10, 43}, {50, 8}}) {
+    const auto network = memorize_values(inputs, targets, {.widths = widths}, generator);
+    CHECK(network.layers[0].weight.size(0) == widths.first);
+    CHECK(network.layers[1].weight.size(0) == widths.second);
+    CHECK(largest(network.evaluate(inputs).squeeze(1) - targets) < 1e-7);
+  }
+  CHECK_THROWS_WITH(
+      memorize_values(inputs, targets, {.widths = std::pair{8, 40}}, generator),
+      Catch::Matchers::Contains("memorize 80 inputs") && Catch::Matchers::Contains("there are 100"));
+}
+
+TEST_CASE("one-hot codes come out for every number of classes", "[theory][memorizer]") {
+  for (const int64_t classes : {2, 3, 10}) {
+    const Tensor inputs = gaussian_inputs(600).view({600, 4, 5});
+    const Tensor labels = at::randint(classes, {600}, drawn("labels"), at::kLong);
+    at::Generator generator = drawn("directions");
+    const auto network = memorize_classes(inputs, labels, classes, {}, generator);
+    const Tensor expected = at::one_hot(labels, classes).to(at::kDouble);
+    CHECK(network.layers.size() == 4);
+    CHECK(network.layers[2].weight.size(0) == 4 * classes);
+    CHECK(largest(network.evaluate(inputs) - expected) < 1e-6);
+  }
+}
+
+TEST_CASE("in float32 the memorizer of 10,000 inputs knows next to nothing", "[theory][memorizer]") {
+  const Tensor inputs = gaussian_inputs(10000);
+  const Tensor labels = at::randint(10, {10000}, drawn("labels"), at::kLong);
+  at::Generator generator = drawn("directions");
+  auto network = memorize_classes(inputs, labels, 10, {}, generator);
+  const auto accuracy = [&] {
+    return network.evaluate(inputs).argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
+  };
+  CHECK(accuracy() == 1);
+  for (auto& layer : network.layers) layer = {layer.weight.to(at::kFloat), layer.bias.to(at::kFloat)};
+  CHECK(accuracy() < 0.5);
+}
+
+TEST_CASE("inputs that no projection tells apart are named", "[theory][memorizer]") {
+  Tensor inputs = gaussian_inputs(50);
+  inputs[31].copy_(inputs[7]);
+  CHECK(data_error_of(inputs) == "memorizer: inputs 7 and 31 are equal; a function has one value there");
+  inputs = gaussian_inputs(50) * 1e-3;
+  inputs[9].copy_(inputs[8]);
+  inputs[9][0] = inputs[9][0] + 1e-22;
+  inputs[8][0] = 0;
+  inputs[9][0] = 1e-22;
+  CHECK_THAT(data_error_of(inputs), Catch::Matchers::Contains("inputs 8 and 9 have the same projection"));
+  inputs[3][1] = NAN;
+  CHECK_THAT(data_error_of(inputs), Catch::Matchers::Contains("not finite"));
+}
+
+TEST_CASE("a memorizer refuses what it cannot mean", "[theory][memorizer]") {
+  at::Generator generator = drawn("directions");
+  const Tensor inputs = gaussian_inputs(5);
+  CHECK_THROWS_AS(memorize_values(inputs, at::full({5}, 1.5), {}, generator), plumb::ContractError);
+  CHECK_THROWS_AS(memorize_values(inputs, at::zeros({4}), {}, generator), plumb::ContractError);
+  CHECK_THROWS_AS(memorize_shallow(inputs, at::zeros({4}), {}, generator), plumb::ContractError);
+  CHECK_THROWS_AS(memorize_shallow(at::zeros({0, 3}), at::zeros({0}), {}, generator), plumb::ContractError);
+  CHECK_THROWS_AS(memorize_classes(inputs, at::full({5}, 3, at::kLong), 3, {}, generator),
+                  plumb::ContractError);
+  CHECK_THROWS_AS(memorize_classes(inputs, at::zeros({5}, at::kLong), 1, {}, generator),
+                  plumb::ContractError);
+}
