@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include <torch/torch.h>
 
+#include "plumb/analysis/jacobian.hpp"
 #include "plumb/analysis/tangent_kernel.hpp"
 
 using namespace plumb;
@@ -102,4 +103,22 @@ TEST_CASE("sums in float64 over a float32 network come nearer to the float64 net
   CHECK(better < plain);
   // What sums in float64 cannot mend are the activations and cotangents themselves, of float32.
   CHECK(better < 5e-7);
+}
+
+// Hidden: for scripts/check-leaks, which runs it under valgrind.
+TEST_CASE("recorded graphs are freed", "[.leaks]") {
+  torch::manual_seed(23);
+  torch::nn::Sequential net(torch::nn::Conv2d(torch::nn::Conv2dOptions(1, 2, 3)), torch::nn::ReLU(),
+                            torch::nn::Flatten(), torch::nn::Linear(2 * 4 * 4, 5), torch::nn::Tanh(),
+                            torch::nn::Linear(5, 3));
+  const NetworkFunction function(*net, [&](const Tensor& x) { return net->forward(x); });
+  const Tensor inputs = torch::randn({4, 1, 6, 6});
+  for (int repetition = 0; repetition < 2; ++repetition) {
+    for (const auto route : {KernelRoute::structured, KernelRoute::contraction, KernelRoute::rows})
+      tangent_kernel(function, inputs, {.route = route});
+    tangent_kernel(function, inputs, {.memory = 17 << 20});
+    CHECK_THROWS(tangent_kernel(function, inputs.to(torch::kDouble)));
+    CHECK_THROWS(tangent_kernel(function, inputs, {.memory = 1}));
+    Jacobian(function, inputs).apply(torch::randn({function.parameter_count()}));
+  }
 }
