@@ -119,11 +119,11 @@ void Config::set(std::string_view dotted_path, Config value) {
   }
 }
 
-void Config::set_from(const std::string& text) {
-  const size_t equals = text.find('=');
+void Config::set_from(const std::string& assignment) {
+  const size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw ConfigError(fmt::format("command line: '{}': an override reads key.path=value", text));
-  set(text.substr(0, equals), parse(text.substr(equals + 1), "command line: " + text));
+    throw ConfigError(fmt::format("command line: '{}': an override reads key.path=value", assignment));
+  set(assignment.substr(0, equals), parse(assignment.substr(equals + 1), "command line: " + assignment));
 }
 
 void Config::erase(std::string_view key) {
