@@ -3,7 +3,7 @@
 #   --torch system    the distribution's libtorch-dev
 #   --torch python    the one inside the Python package torch, asked of $PYTHON (default: python3)
 #   --torch FOLDER    an unpacked libtorch archive, or any folder for CMAKE_PREFIX_PATH
-#   --preset NAME     a preset of CMakePresets.json
+#   --preset NAME     a preset of CMakePresets.json (default: $PLUMB_PRESET, else release)
 #   --no-packages     install nothing
 #
 # Without --torch: what CMAKE_PREFIX_PATH or Torch_DIR in the environment name; else the distribution's; else, where the
@@ -14,7 +14,7 @@ caller=$PWD
 script=$(realpath "$0")
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
-preset=release torch='' packages=yes rest=()
+preset=${PLUMB_PRESET:-release} torch='' packages=yes rest=()
 build_folder='' torch_arguments=()
 
 fail() {

@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/core/error.hpp"
@@ -41,9 +42,15 @@ int verify(const VerifyArguments& arguments) {
 int run_system(const LectureExperiment& experiment, const std::filesystem::path& out,
                const std::string& data_folder) {
   at::set_num_threads(available_cores());
-  Surroundings surroundings{Seed(static_cast<uint64_t>(experiment.seed)), data_folder, {}};
+  const auto tell = [&](const std::string& doing) {
+    // A line that the next one replaces, for people who wait.
+    if (::isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\033[K{}: {}\r", experiment.name, doing);
+  };
+  tell("at work");
+  const Surroundings surroundings{Seed(static_cast<uint64_t>(experiment.seed)), data_folder, tell};
   const SystemReport report = run_lecture(experiment, out / experiment.name, surroundings);
-  fmt::print("{}    {:.0f} s   figure {}\n\n", verdict_table(report), report.seconds, report.page.string());
+  tell("");
+  fmt::print("{}    {:.0f} s   page {}\n\n", verdict_table(report), report.seconds, report.page.string());
   std::fflush(stdout);
   return report.as_expected() ? kDone : kNotAsExpected;
 }
