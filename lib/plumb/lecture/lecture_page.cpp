@@ -208,20 +208,24 @@ std::filesystem::path write_system_page(const SystemReport& report, const std::s
 }
 
 std::string verdict_table(const SystemReport& report) {
-  size_t statement_width = 5, quantity_width = 0;
+  constexpr size_t longest = 72;  // a longer statement has a line of its own
+  size_t width = 5, measured_width = 8;
   for (const Claim& claim : report.evidence.claims) {
-    statement_width = std::max(statement_width, std::min<size_t>(64, claim.statement.size()));
-    quantity_width = std::max(quantity_width, measured_text(claim.verdict).size());
+    if (claim.statement.size() <= longest) width = std::max(width, claim.statement.size());
+    measured_width = std::max(measured_width, measured_text(claim.verdict).size());
   }
   std::string text =
       fmt::format("{}  {}    {}\n", report.statement.id, report.statement.title, report.evidence.setting);
-  text += fmt::format("    {:<{}}  {:>13}  {:>{}}  {}\n", "claim", statement_width, "predicted", "measured",
-                      std::max<size_t>(quantity_width, 8), "verdict");
-  for (const Claim& claim : report.evidence.claims)
-    text += fmt::format(
-        "    {:<{}}  {:>13}  {:>{}}  {}\n", claim.statement, statement_width,
-        fmt::format("{} {}", relation_sign(claim.verdict.relation), number_text(claim.verdict.predicted)),
-        measured_text(claim.verdict), std::max<size_t>(quantity_width, 8), ruling_with_expectation(claim));
+  text += fmt::format("    {:<{}}  {:>13}  {:>{}}  {}\n", "claim", width, "predicted", "measured",
+                      measured_width, "verdict");
+  for (const Claim& claim : report.evidence.claims) {
+    const bool fits = claim.statement.size() <= width;
+    if (!fits) text += fmt::format("    {}\n", claim.statement);
+    const std::string predicted =
+        fmt::format("{} {}", relation_sign(claim.verdict.relation), number_text(claim.verdict.predicted));
+    text += fmt::format("    {:<{}}  {:>13}  {:>{}}  {}\n", fits ? claim.statement : "", width, predicted,
+                        measured_text(claim.verdict), measured_width, ruling_with_expectation(claim));
+  }
   return text;
 }
 
