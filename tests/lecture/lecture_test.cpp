@@ -1,11 +1,11 @@
 // Oracle: a system whose claims are known by construction, and the files read back as text and JSON.
 #include "plumb/lecture/lecture.hpp"
 
+#include <set>
+
 #include "support/catch.hpp"
 #include "support/files.hpp"
 #include "support/program.hpp"
-#include <set>
-
 #include <nlohmann/json.hpp>
 
 #include "plumb/command_line/verbs.hpp"
@@ -136,13 +136,31 @@ TEST_CASE("every system of the lecture says what it claims and at which size the
   CHECK(std::set<std::string>(ids.begin(), ids.end()).size() == ids.size());
 }
 
+TEST_CASE("every system has an experiment file with its defaults spelled out", "[lecture]") {
+  for (const SystemName& name : lecture_systems()) {
+    if (name.type == "known_system") continue;
+    const auto file =
+        std::filesystem::path(PLUMB_SOURCE_DIR) / "experiments" / (name.id + "_" + name.type + ".yaml");
+    INFO(file.string());
+    REQUIRE(std::filesystem::exists(file));
+    auto described = LectureExperiment::read(Config::load(file));
+    CHECK(described.name == name.id + "_" + name.type);
+    CHECK_FALSE(described.question.empty());
+    described.question.clear();
+    CHECK(write_options(described).to_yaml() ==
+          write_options(LectureExperiment::of_system(name.id, false)).to_yaml());
+  }
+}
+
 TEST_CASE("`plumb verify` measures a system and says where its page is", "[lecture][program]") {
   const test::TemporaryFolder folder;
-  const auto done = test::run_program({test::plumb_program(), "verify", "S5", "--out", (folder.path() / "out").string()});
+  const auto done =
+      test::run_program({test::plumb_program(), "verify", "S5", "--out", (folder.path() / "out").string()});
   CAPTURE(done.output);
   CHECK(done.status == 0);
   CHECK_THAT(done.output,
              ContainsSubstring("S5") && ContainsSubstring("holds") && ContainsSubstring("index.html"));
-  const auto wrong = test::run_program({test::plumb_program(), "verify", "S99", "--out", (folder.path() / "out").string()});
+  const auto wrong =
+      test::run_program({test::plumb_program(), "verify", "S99", "--out", (folder.path() / "out").string()});
   CHECK(wrong.status == 2);
 }
