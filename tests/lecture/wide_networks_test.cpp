@@ -97,7 +97,8 @@ TEST_CASE("S9: one active unit on one example contracts as computed by hand", "[
 }
 
 TEST_CASE("S9: all claims of a small evaluation come out as expected", "[lecture][wide_networks]") {
-  const auto system = make_system("{examples: 40, dimension: 60, widths: [64, 256, 1024, 4096], starts: 4, steps: 60}");
+  const auto system =
+      make_system("{examples: 40, dimension: 60, widths: [64, 256, 1024, 4096], starts: 4, steps: 60}");
   for (const uint64_t seed : {0, 1}) {
     const Evidence evidence = system->run({Seed(seed), {}, {}});
     CHECK(evidence.claims.size() == 16);
