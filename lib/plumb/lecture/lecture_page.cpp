@@ -156,8 +156,21 @@ std::string claims_json(const SystemReport& report) {
                                   [&](const SystemName& name) { return name.id == report.statement.id; });
   json["place"] = std::distance(all.begin(), place);
   json["title"] = report.statement.title;
+  json["slide"] = report.statement.slide;
+  json["paper"] = report.statement.paper;
+  json["traps"] = report.statement.traps;
   json["setting"] = report.evidence.setting;
   json["seconds"] = report.seconds;
+  json["figures"] = Json::array();
+  for (const Figure& figure : report.evidence.figures)
+    if (drawable(figure))
+      json["figures"].push_back(
+          {{"name", figure.name}, {"title", figure.title}, {"caption", figure.caption}});
+  json["tables"] = Json::array();
+  for (const NamedTable& table : report.evidence.tables)
+    json["tables"].push_back(
+        {{"title", table.title}, {"header", table.table.header}, {"rows", table.table.rows}});
+  json["remarks"] = report.evidence.remarks;
   json["claims"] = Json::array();
   for (const Claim& claim : report.evidence.claims) {
     const theory::Verdict& verdict = claim.verdict;

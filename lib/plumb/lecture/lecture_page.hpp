@@ -8,8 +8,8 @@
 
 namespace plumb {
 
-/// id, title, setting, seconds and the claims with verdict, numbers, unmet hypotheses and source; a number
-/// that is not finite is null.
+/// Everything but the figures' curves: statement, setting, seconds, tables, remarks, and the claims with
+/// verdict, numbers, unmet hypotheses and source; a number that is not finite is null.
 std::string claims_json(const SystemReport& report);
 
 /// Writes figures/*.svg and .csv and report.html: the statement, the figures, predicted against measured, the
