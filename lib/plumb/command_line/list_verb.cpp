@@ -80,9 +80,9 @@ int list(const ListArguments& arguments) {
 void add_list_verb(CLI::App& program, Action& action) {
   const auto arguments = std::make_shared<ListArguments>();
   CLI::App* verb = program.add_subcommand("list", "Say what a description can name, and with which options");
-  verb->add_option(
-      "kind", arguments->kind,
-      "data, model, randomization, loss, optimizer, schedule, probe, system; or keys, for every key of a run");
+  verb->add_option("kind", arguments->kind,
+                   "data, model, randomization, loss, optimizer, schedule, probe, system; or keys, for every "
+                   "key of a run");
   verb->add_option("name", arguments->name, "one component: its options, defaults and what they mean");
   verb->callback([&action, arguments] { action = [arguments] { return list(*arguments); }; });
 }
