@@ -151,8 +151,8 @@ std::vector<BoundRow> bound_rows() {
   kawaguchi.patience = 3;
   BoundRow song_yang = oymak;
   song_yang.reference = "Song & Yang 2019";
-  song_yang.setting = "two layers, first trained, square loss, ReLU, points 0.6 apart, random signs";
-  song_yang.separation = 0.6;
+  song_yang.setting = "two layers, first trained, square loss, ReLU, points 0.9 apart, random signs";
+  song_yang.separation = 0.9;
   BoundRow du = oymak;
   du.reference = "Du, Zhai, Poczos, Singh 2019";
   du.setting = "two layers, first trained, square loss, ReLU, sphere, labels N(0, 1)";
@@ -161,11 +161,11 @@ std::vector<BoundRow> bound_rows() {
   du.gaussian_labels = true;
   BoundRow zou{
       .reference = "Zou & Gu 2019",
-      .setting = "three layers, first two trained, square loss, ReLU, points 0.6 apart, random signs",
+      .setting = "three layers, first two trained, square loss, ReLU, points 0.9 apart, random signs",
       .bound = "Omega(n^8 L^12) units",
       .exponent = 8};
   zou.trained = {true, true, false};
-  zou.separation = 0.6;
+  zou.separation = 0.9;
   BoundRow song{.reference = "Song et al. 2021",
                 .setting = "two layers, both trained, square loss, GELU, sphere, random signs",
                 .bound = "Omega~(n^(3/2)) parameters",
