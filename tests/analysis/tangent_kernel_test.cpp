@@ -1,6 +1,8 @@
 // Oracle: J by one backward pass per row, taken here with torch::autograd::grad; G = J J' from it.
 #include "plumb/analysis/tangent_kernel.hpp"
 
+#include <cmath>
+
 #include "support/catch.hpp"
 #include "support/networks.hpp"
 #include <torch/torch.h>
@@ -181,4 +183,19 @@ TEST_CASE("what cannot have a tangent kernel is refused by name", "[analysis][ta
   linear->bias.set_data(linear->bias.to(torch::kDouble));
   CHECK_THROWS_WITH(tangent_kernel({*linear, [&](const Tensor& x) { return linear->forward(x); }}, inputs),
                     ContainsSubstring("one dtype is needed"));
+}
+
+TEST_CASE("without checks the kernel is the same, and noise is the caller's affair",
+          "[analysis][tangent_kernel]") {
+  torch::manual_seed(4);
+  torch::nn::Linear linear(4, 2);
+  const NetworkFunction function(*linear, [&](const Tensor& x) { return linear->forward(x); });
+  const Tensor inputs = torch::randn({5, 4});
+  const auto unchecked = tangent_kernel(function, inputs, {.check = false});
+  CHECK(unchecked.matrix.equal(tangent_kernel(function, inputs).matrix));
+  CHECK(std::isnan(unchecked.error));
+  const NetworkFunction noisy(*linear,
+                              [&](const Tensor& x) { return linear->forward(x + torch::randn_like(x)); });
+  CHECK_THROWS(tangent_kernel(noisy, inputs));
+  CHECK_NOTHROW(tangent_kernel(noisy, inputs, {.check = false}));
 }

@@ -17,7 +17,9 @@ struct ListArguments {
 
 void print_kind(const ComponentKind& kind) {
   fmt::print("{} ({}:)\n", kind.name, kind.where);
-  for (const std::string& type : kind.types) fmt::print("  {:<20} {}\n", type, kind.help(type));
+  size_t width = 20;
+  for (const std::string& type : kind.types) width = std::max(width, type.size());
+  for (const std::string& type : kind.types) fmt::print("  {:<{}} {}\n", type, width, kind.help(type));
 }
 
 void print_fields(const std::vector<FieldHelp::Line>& lines) {
