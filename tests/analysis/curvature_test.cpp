@@ -29,28 +29,28 @@ Tensor normal(at::IntArrayRef shape, const char* purpose) {
   return at::randn(shape, generator, at::TensorOptions(at::kDouble));
 }
 
-constexpr int64_t examples = 11;
-constexpr int64_t inputs = 4;
-constexpr int64_t classes = 3;
+constexpr int64_t kExamples = 11;
+constexpr int64_t kInputs = 4;
+constexpr int64_t kClasses = 3;
 
-/// h = W x, W (classes, inputs).
+/// h = W x, W (kClasses, kInputs).
 LossOverExamples linear_model(const Loss& loss) {
-  const Tensor w = normal({classes, inputs}, "w").requires_grad_();
-  return {[w](const Tensor& x) { return at::mm(x, w.t()); }, {w},  normal({examples, inputs}, "x"),
-          at::arange(examples).remainder(classes),           loss, 4};
+  const Tensor w = normal({kClasses, kInputs}, "w").requires_grad_();
+  return {[w](const Tensor& x) { return at::mm(x, w.t()); }, {w},  normal({kExamples, kInputs}, "x"),
+          at::arange(kExamples).remainder(kClasses),         loss, 4};
 }
 
 /// h = B tanh(A x + a) + b, and a parameter that nothing depends on.
 LossOverExamples two_layers(const Loss& loss) {
-  const Tensor a = normal({5, inputs}, "A").requires_grad_();
+  const Tensor a = normal({5, kInputs}, "A").requires_grad_();
   const Tensor bias = normal({5}, "a").requires_grad_();
-  const Tensor b = normal({classes, 5}, "B").requires_grad_();
-  const Tensor last = normal({classes}, "b").requires_grad_();
+  const Tensor b = normal({kClasses, 5}, "B").requires_grad_();
+  const Tensor last = normal({kClasses}, "b").requires_grad_();
   const Tensor unused = normal({2}, "unused").requires_grad_();
   return {[=](const Tensor& x) { return at::mm(at::tanh(at::mm(x, a.t()) + bias), b.t()) + last; },
           {a, bias, b, last, unused},
-          normal({examples, inputs}, "x"),
-          at::arange(examples).remainder(classes),
+          normal({kExamples, kInputs}, "x"),
+          at::arange(kExamples).remainder(kClasses),
           loss,
           4};
 }
@@ -68,7 +68,7 @@ Tensor gradient_of(const LossOverExamples& data, const Tensor& value) {
 }
 
 Tensor loss_gradient(const LossOverExamples& data) {
-  const Tensor value = data.loss.sum(data.forward(data.inputs), data.labels) * data.loss.scale(examples);
+  const Tensor value = data.loss.sum(data.forward(data.inputs), data.labels) * data.loss.scale(kExamples);
   return gradient_of(data, value);
 }
 
@@ -112,7 +112,7 @@ Tensor softmax_blocks(const Tensor& outputs) {
 TEST_CASE("least squares has the Hessian 2 factor X^T X for each output", "[analysis][curvature]") {
   for (const Reduction reduction : {Reduction::mean, Reduction::sum}) {
     const LossOverExamples data = linear_model(square(0.5, reduction));
-    const double scale = reduction == Reduction::mean ? 1.0 / examples : 1.0;
+    const double scale = reduction == Reduction::mean ? 1.0 / kExamples : 1.0;
     const Tensor block = at::mm(data.inputs.t(), data.inputs) * scale;
     const Tensor expected = at::block_diag({block, block, block});
     CHECK(largest_difference(dense_matrix(HessianOperator(data)), expected) < 1e-13);
@@ -124,10 +124,10 @@ TEST_CASE("softmax regression has sum (diag p - p p^T) x x^T for Hessian, Gauss-
           "[analysis][curvature]") {
   const LossOverExamples data = linear_model(cross_entropy());
   const Tensor p = at::softmax(data.forward(data.inputs).detach(), 1);
-  Tensor expected = at::zeros({classes * inputs, classes * inputs}, torch::kDouble);
-  for (int64_t i = 0; i < examples; ++i) {
+  Tensor expected = at::zeros({kClasses * kInputs, kClasses * kInputs}, torch::kDouble);
+  for (int64_t i = 0; i < kExamples; ++i) {
     const Tensor x = data.inputs[i];
-    expected += at::kron(at::diag(p[i]) - at::outer(p[i], p[i]), at::outer(x, x)) / examples;
+    expected += at::kron(at::diag(p[i]) - at::outer(p[i], p[i]), at::outer(x, x)) / kExamples;
   }
   CHECK(largest_difference(dense_matrix(HessianOperator(data)), expected) < 1e-13);
   CHECK(largest_difference(dense_matrix(GaussNewtonOperator(data)), expected) < 1e-13);
@@ -147,7 +147,7 @@ TEST_CASE("the Hessian of two layers is that of differences, under either loss",
 TEST_CASE("Gauss-Newton is J^T M J with the dense Jacobian", "[analysis][curvature]") {
   const LossOverExamples entropy = two_layers(cross_entropy());
   const Tensor j = jacobian_by_rows(entropy);
-  const Tensor middle = softmax_blocks(entropy.forward(entropy.inputs)) / examples;
+  const Tensor middle = softmax_blocks(entropy.forward(entropy.inputs)) / kExamples;
   const Tensor expected = at::mm(j.t(), at::mm(middle, j));
   const Tensor found = dense_matrix(GaussNewtonOperator(entropy));
   CHECK(largest_difference(found, expected) < 1e-12);
@@ -161,10 +161,10 @@ TEST_CASE("Gauss-Newton is J^T M J with the dense Jacobian", "[analysis][curvatu
 TEST_CASE("the empirical Fisher is the mean of gradients times themselves", "[analysis][curvature]") {
   const LossOverExamples data = two_layers(cross_entropy());
   Tensor expected = at::zeros({45, 45}, torch::kDouble);
-  for (int64_t i = 0; i < examples; ++i) {
+  for (int64_t i = 0; i < kExamples; ++i) {
     const Tensor outputs = data.forward(data.inputs.narrow(0, i, 1));
     const Tensor g = gradient_of(data, data.loss.sum(outputs, data.labels.narrow(0, i, 1)));
-    expected += at::outer(g, g) / examples;
+    expected += at::outer(g, g) / kExamples;
   }
   CHECK(largest_difference(dense_matrix(FisherOperator(data, FisherLabels::given)), expected) < 1e-12);
 }
@@ -172,7 +172,7 @@ TEST_CASE("the empirical Fisher is the mean of gradients times themselves", "[an
 TEST_CASE("chunks of examples and blocks of vectors do not show in the products", "[analysis][curvature]") {
   LossOverExamples data = two_layers(cross_entropy());
   const Tensor x = normal({45, 3}, "block");
-  data.chunk = examples;
+  data.chunk = kExamples;
   const Tensor whole = HessianOperator(data).apply(x);
   const Tensor whole_newton = GaussNewtonOperator(data).apply(x);
   for (const int64_t chunk : {1, 3, 100}) {

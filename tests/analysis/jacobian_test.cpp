@@ -1,6 +1,7 @@
 // Oracles: central differences of the predictions in float64; J by one backward pass per row.
 #include "plumb/analysis/jacobian.hpp"
 
+#include "analysis/matrices.hpp"
 #include "support/catch.hpp"
 #include "support/networks.hpp"
 #include <torch/torch.h>
@@ -35,8 +36,6 @@ Tensor by_differences(const NetworkFunction& function, const Tensor& inputs) {
     }
   return torch::stack(columns, 1);
 }
-
-double largest_difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 }  // namespace
 

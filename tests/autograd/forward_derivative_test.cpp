@@ -29,7 +29,7 @@ Tensors directions_like(const Tensors& tensors, uint64_t seed = 3) {
 
 /// Float64 weights from a named stream, running statistics too.
 template <class Holder>
-Holder drawn(Holder module) {
+Holder drawn_module(Holder module) {
   at::Generator generator = Seed(11).stream("weights");
   module->to(torch::kDouble);
   const torch::NoGradGuard no_graph;
@@ -104,7 +104,7 @@ struct CubeFunction : torch::autograd::Function<CubeFunction> {
   }
 };
 
-std::string refusal(const std::function<void()>& call) {
+std::string derivative_refusal(const std::function<void()>& call) {
   try {
     call();
   } catch (const ContractError& error) {
@@ -118,23 +118,23 @@ std::string refusal(const std::function<void()>& call) {
 TEST_CASE("the derivative along a direction of parameters agrees with rows and differences",
           "[autograd][forward_derivative]") {
   SECTION("convolutions, batch normalization with running statistics, a linear layer") {
-    auto net = drawn(nn::Sequential(nn::Conv2d(nn::Conv2dOptions(2, 4, 3).padding(1)), nn::BatchNorm2d(4),
-                                    nn::Tanh(),
-                                    nn::Conv2d(nn::Conv2dOptions(4, 6, 3).stride(2).groups(2).bias(false)),
-                                    nn::Tanh(), nn::Flatten(), nn::Linear(6 * 2 * 2, 3)));
+    auto net = drawn_module(
+        nn::Sequential(nn::Conv2d(nn::Conv2dOptions(2, 4, 3).padding(1)), nn::BatchNorm2d(4), nn::Tanh(),
+                       nn::Conv2d(nn::Conv2dOptions(4, 6, 3).stride(2).groups(2).bias(false)), nn::Tanh(),
+                       nn::Flatten(), nn::Linear(6 * 2 * 2, 3)));
     const Tensor x = inputs({4, 2, 6, 6});
     check_routes([&] { return net->forward(x); }, net->parameters());
   }
   SECTION("an embedding, layer normalization, pooling") {
-    auto table = drawn(nn::Embedding(7, 5));
-    auto net = drawn(nn::Sequential(nn::LayerNorm(nn::LayerNormOptions({5})), nn::Linear(5, 4)));
+    auto table = drawn_module(nn::Embedding(7, 5));
+    auto net = drawn_module(nn::Sequential(nn::LayerNorm(nn::LayerNormOptions({5})), nn::Linear(5, 4)));
     const Tensor tokens = torch::arange(12).remainder(7).view({3, 4});
     Tensors parameters = net->parameters();
     parameters.push_back(table->weight);
     check_routes([&] { return net->forward(table(tokens)).mean(1); }, parameters);
   }
   SECTION("a recurrent layer") {
-    auto net = drawn(nn::LSTM(nn::LSTMOptions(3, 4)));
+    auto net = drawn_module(nn::LSTM(nn::LSTMOptions(3, 4)));
     const Tensor x = inputs({3, 2, 3});
     check_routes([&] { return std::get<0>(net(x)); }, net->parameters());
   }
@@ -142,7 +142,7 @@ TEST_CASE("the derivative along a direction of parameters agrees with rows and d
 
 TEST_CASE("a linear network's derivative along a direction is the network at the direction",
           "[autograd][forward_derivative]") {
-  auto net = drawn(nn::Linear(3, 2));
+  auto net = drawn_module(nn::Linear(3, 2));
   const Tensor x = inputs({5, 3});
   const Tensors direction = directions_like(net->parameters());
   const Tensor expected = x.mm(direction[0].t()) + direction[1];
@@ -157,7 +157,7 @@ TEST_CASE("a linear network's derivative along a direction is the network at the
 
 TEST_CASE("parameters are left as they were, and frozen ones can be moved along",
           "[autograd][forward_derivative]") {
-  auto net = drawn(nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 2)));
+  auto net = drawn_module(nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 2)));
   const Tensor x = inputs({5, 3});
   const Tensors parameters = net->parameters();
   parameters[0].set_requires_grad(false);
@@ -210,12 +210,13 @@ TEST_CASE("an operator without a forward formula is differentiated by two backwa
   const auto cube = [&] { return CubeFunction::apply(w.sin()); };
   const Tensor expected = 3 * w.sin().pow(2) * w.cos() * v;
   CHECK(jvp_of_parameters(cube, {w}, {v}).allclose(expected));
-  CHECK(refusal([&] { jvp_of_parameters(cube, {w}, {v}, JvpRoute::forward_mode); }) ==
+  CHECK(derivative_refusal([&] { jvp_of_parameters(cube, {w}, {v}, JvpRoute::forward_mode); }) ==
         "jvp_of_parameters: a torch::autograd::Function has no forward-mode formula; use the route "
         "double_backward");
-  auto bag = drawn(nn::EmbeddingBag(5, 2));
+  auto bag = drawn_module(nn::EmbeddingBag(5, 2));
   const auto pooled = [&] { return bag(torch::arange(4).view({2, 2})); };
-  CHECK(refusal([&] { jvp_of_parameters(pooled, {bag->weight}, {torch::ones_like(bag->weight)}); }) ==
+  CHECK(derivative_refusal(
+            [&] { jvp_of_parameters(pooled, {bag->weight}, {torch::ones_like(bag->weight)}); }) ==
         "jvp_of_parameters: operator '_embedding_bag' has no forward-mode formula, and operator "
         "'_embedding_bag_dense_backward' cannot be differentiated; no route is left");
 }
@@ -225,7 +226,7 @@ TEST_CASE("a derivative that cannot be formed is refused", "[autograd][forward_d
   const Tensor v = torch::ones({3, 2}, torch::kDouble);
   const auto forward = [&] { return w * 2; };
   const auto refused = [&](const Tensors& parameters, const Tensors& tangents) {
-    return refusal([&] { jvp_of_parameters(forward, parameters, tangents); });
+    return derivative_refusal([&] { jvp_of_parameters(forward, parameters, tangents); });
   };
   CHECK(refused({w}, {}) == "jvp_of_parameters: 0 tangents for 1 parameters; one for each is right");
   CHECK(refused({w, w}, {v, v}) == "jvp_of_parameters: parameters 0 and 1 are one tensor; list each once");
@@ -238,10 +239,10 @@ TEST_CASE("a derivative that cannot be formed is refused", "[autograd][forward_d
   const Tensor whole = torch::arange(3);
   CHECK(refused({whole}, {whole}) == "jvp_of_parameters: parameter 0 is Long; floating point is right");
   for (const JvpRoute route : {JvpRoute::forward_mode, JvpRoute::double_backward}) {
-    CHECK(refusal([&] { jvp_of_parameters([&] { return w.argmax(); }, {w}, {v}, route); }) ==
+    CHECK(derivative_refusal([&] { jvp_of_parameters([&] { return w.argmax(); }, {w}, {v}, route); }) ==
           "jvp_of_parameters: forward returned Long; a tensor of floating point is right");
     const c10::InferenceMode inference;
-    CHECK_THAT(refusal([&] { jvp_of_parameters(forward, {w}, {v}, route); }),
+    CHECK_THAT(derivative_refusal([&] { jvp_of_parameters(forward, {w}, {v}, route); }),
                ContainsSubstring("in inference mode"));
   }
   const plumb::autograd::DualLevel open;

@@ -71,7 +71,7 @@ struct Everything {
   }
 };
 
-std::string refusal(const std::string& yaml) {
+std::string options_refusal(const std::string& yaml) {
   try {
     read_options<Everything>(Config::parse(yaml, "a.yaml"));
   } catch (const ConfigError& error) {
@@ -140,42 +140,48 @@ TEST_CASE("what is written reads back to the same options", "[core][fields]") {
 }
 
 TEST_CASE("wrong values are refused with place, path and what is right", "[core][fields]") {
-  CHECK(refusal("cuont: 1") == "a.yaml:1:1: cuont: unknown key; did you mean 'count'?");
-  CHECK(refusal("inner:\n  rat: 1") == "a.yaml:2:3: inner.rat: unknown key; did you mean 'rate'?");
-  CHECK(refusal("count: -3") == "a.yaml:1:8: count: -3 must be positive");
-  CHECK(refusal("count: 1.5") == "a.yaml:1:8: count: '1.5' is not a whole number");
-  CHECK(refusal("count: 010x") == "a.yaml:1:8: count: '010x' is not a whole number");
-  CHECK(refusal("count: '3'") == "a.yaml:1:8: count: '3' is not a whole number");
-  CHECK(refusal("count: 99999999999999999999") ==
+  CHECK(options_refusal("cuont: 1") == "a.yaml:1:1: cuont: unknown key; did you mean 'count'?");
+  CHECK(options_refusal("inner:\n  rat: 1") == "a.yaml:2:3: inner.rat: unknown key; did you mean 'rate'?");
+  CHECK(options_refusal("count: -3") == "a.yaml:1:8: count: -3 must be positive");
+  CHECK(options_refusal("count: 1.5") == "a.yaml:1:8: count: '1.5' is not a whole number");
+  CHECK(options_refusal("count: 010x") == "a.yaml:1:8: count: '010x' is not a whole number");
+  CHECK(options_refusal("count: '3'") == "a.yaml:1:8: count: '3' is not a whole number");
+  CHECK(options_refusal("count: 99999999999999999999") ==
         "a.yaml:1:8: count: 99999999999999999999 is too large to hold");
-  CHECK(refusal("count: [1]") == "a.yaml:1:8: count: a list is not a whole number");
-  CHECK(refusal("count: none") == "a.yaml:1:8: count: 'none' is not a whole number");
-  CHECK(refusal("size: .inf") == "a.yaml:1:7: size: '.inf' is not a number");
-  CHECK(refusal("size: inf") == "a.yaml:1:7: size: inf must be a finite number");
-  CHECK(refusal("size: nan") == "a.yaml:1:7: size: nan must be a finite number");
-  CHECK(refusal("target: 1.01") == "a.yaml:1:9: target: 1.01 must lie between 0 and 1");
-  CHECK(refusal("flag: yes") == "a.yaml:1:7: flag: 'yes' is not true or false");
-  CHECK(refusal("word: c") == "a.yaml:1:7: word: 'c' is not allowed; did you mean 'a'? (allowed: a, b)");
-  CHECK(refusal("numbers: [1, -1]") == "a.yaml:1:14: numbers[1]: -1 must not be negative");
-  CHECK(refusal("inner: 3") == "a.yaml:1:8: inner: '3' is not a mapping of keys to values");
-  CHECK(refusal("part: smal") ==
+  CHECK(options_refusal("count: [1]") == "a.yaml:1:8: count: a list is not a whole number");
+  CHECK(options_refusal("count: none") == "a.yaml:1:8: count: 'none' is not a whole number");
+  CHECK(options_refusal("size: .inf") == "a.yaml:1:7: size: '.inf' is not a number");
+  CHECK(options_refusal("size: inf") == "a.yaml:1:7: size: inf must be a finite number");
+  CHECK(options_refusal("size: nan") == "a.yaml:1:7: size: nan must be a finite number");
+  CHECK(options_refusal("target: 1.01") == "a.yaml:1:9: target: 1.01 must lie between 0 and 1");
+  CHECK(options_refusal("flag: yes") == "a.yaml:1:7: flag: 'yes' is not true or false");
+  CHECK(options_refusal("word: c") ==
+        "a.yaml:1:7: word: 'c' is not allowed; did you mean 'a'? (allowed: a, b)");
+  CHECK(options_refusal("numbers: [1, -1]") == "a.yaml:1:14: numbers[1]: -1 must not be negative");
+  CHECK(options_refusal("inner: 3") == "a.yaml:1:8: inner: '3' is not a mapping of keys to values");
+  CHECK(options_refusal("part: smal") ==
         "a.yaml:1:7: part: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
-  CHECK(refusal("part: {type: empty, width: 1}") == "a.yaml:1:21: part.width: unknown key; known: type");
-  CHECK(refusal("parts: small") == "a.yaml:1:8: parts: 'small' is not a list");
-  CHECK(refusal("parts: [small, smal]") ==
+  CHECK(options_refusal("part: {type: empty, width: 1}") ==
+        "a.yaml:1:21: part.width: unknown key; known: type");
+  CHECK(options_refusal("parts: small") == "a.yaml:1:8: parts: 'small' is not a list");
+  CHECK(options_refusal("parts: [small, smal]") ==
         "a.yaml:1:16: parts[1]: 'smal' is not allowed; did you mean 'small'? (allowed: empty, small)");
-  CHECK(refusal("parts:\n  - {type: small, widht: 3}") ==
+  CHECK(options_refusal("parts:\n  - {type: small, widht: 3}") ==
         "a.yaml:2:19: parts[0].widht: unknown key; did you mean 'width'?");
-  CHECK(refusal("parts: [{width: 3}]") == "a.yaml:1:9: parts[0]: 'type' is missing; known: empty, small");
-  CHECK(refusal("parts: [{type: small, width: 0}]") == "a.yaml:1:30: parts[0].width: 0 must be positive");
-  CHECK(refusal("parts: [~]") == "a.yaml:1:9: parts[0]: nothing is not a name or a mapping with 'type'");
-  CHECK(refusal("parts: [[small]]") == "a.yaml:1:9: parts[0]: a list is not a name or a mapping with 'type'");
-  CHECK(refusal("when: nevr") ==
+  CHECK(options_refusal("parts: [{width: 3}]") ==
+        "a.yaml:1:9: parts[0]: 'type' is missing; known: empty, small");
+  CHECK(options_refusal("parts: [{type: small, width: 0}]") ==
+        "a.yaml:1:30: parts[0].width: 0 must be positive");
+  CHECK(options_refusal("parts: [~]") ==
+        "a.yaml:1:9: parts[0]: nothing is not a name or a mapping with 'type'");
+  CHECK(options_refusal("parts: [[small]]") ==
+        "a.yaml:1:9: parts[0]: a list is not a name or a mapping with 'type'");
+  CHECK(options_refusal("when: nevr") ==
         "a.yaml:1:7: when: 'nevr' is not allowed; did you mean 'never'? (allowed: always, never)");
-  CHECK(refusal("when: [1, 0]") == "a.yaml:1:11: when[1]: 0 must be positive");
-  CHECK(refusal("when: {}") ==
+  CHECK(options_refusal("when: [1, 0]") == "a.yaml:1:11: when[1]: 0 must be positive");
+  CHECK(options_refusal("when: {}") ==
         "a.yaml:1:7: when: a mapping is not a list of whole numbers or one of always, never");
-  CHECK(refusal("[1]") == "a.yaml:1:1: a list is not a mapping of keys to values");
+  CHECK(options_refusal("[1]") == "a.yaml:1:1: a list is not a mapping of keys to values");
 }
 
 TEST_CASE("help lists every field once with its default", "[core][fields]") {

@@ -15,7 +15,7 @@ void register_Systems_adversarial_initialization(Systems& registry);
 
 namespace {
 
-AdversarialMeasured as_it_should_be() {
+AdversarialMeasured honest_starts() {
   AdversarialMeasured measured;
   measured.random_label_accuracy = 0.9;
   measured.training_accuracy = 1;
@@ -25,8 +25,8 @@ AdversarialMeasured as_it_should_be() {
 }
 
 template <class Change>
-std::vector<Ruling> rulings(const Change& change) {
-  AdversarialMeasured measured = as_it_should_be();
+std::vector<Ruling> rulings_of_starts(const Change& change) {
+  AdversarialMeasured measured = honest_starts();
   change(measured);
   std::vector<Ruling> rulings;
   for (const Claim& claim : adversarial_claims(measured)) rulings.push_back(claim.verdict.ruling);
@@ -46,12 +46,14 @@ TEST_CASE("the gap between two starts comes with Student's interval", "[lecture]
 
 TEST_CASE("every claim about adversarial starts can fail", "[lecture][adversarial]") {
   using M = AdversarialMeasured;
-  for (const Claim& claim : adversarial_claims(as_it_should_be())) CHECK(claim.as_expected());
-  CHECK(rulings([](M& m) { m.training_accuracy = 0.98; })[0] == Ruling::fails);
-  CHECK(rulings([](M& m) { std::swap(m.plain.random, m.plain.adversarial); })[1] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.plain.adversarial = {1, 0.9, 1, 1}; })[1] == Ruling::undecided);
-  CHECK(rulings([](M& m) { m.regularized.adversarial = {0.9, 0.9, 0.89, 0.9}; })[2] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.random_label_accuracy = 0.6; })[1] == Ruling::hypotheses_not_met);
+  for (const Claim& claim : adversarial_claims(honest_starts())) CHECK(claim.as_expected());
+  CHECK(rulings_of_starts([](M& m) { m.training_accuracy = 0.98; })[0] == Ruling::fails);
+  CHECK(rulings_of_starts([](M& m) { std::swap(m.plain.random, m.plain.adversarial); })[1] == Ruling::fails);
+  CHECK(rulings_of_starts([](M& m) { m.plain.adversarial = {1, 0.9, 1, 1}; })[1] == Ruling::undecided);
+  CHECK(rulings_of_starts([](M& m) {
+          m.regularized.adversarial = {0.9, 0.9, 0.89, 0.9};
+        })[2] == Ruling::fails);
+  CHECK(rulings_of_starts([](M& m) { m.random_label_accuracy = 0.6; })[1] == Ruling::hypotheses_not_met);
 }
 
 TEST_CASE("the toy problem of adversarial starts runs with real training", "[lecture][adversarial]") {

@@ -21,7 +21,7 @@ HiddenLayerMeasurement measure(Activation activation, const Tensor& inputs) {
                               torch::tensor({1.0, 2.0}, torch::kDouble));
 }
 
-HiddenLayerRuns honest_runs() {
+HiddenLayerRuns honest_layers() {
   const Tensor inputs = square({1, 2, 3, -1});
   return {{measure(Activation::linear, inputs), measure(Activation::leaky_relu, inputs)},
           measure(Activation::leaky_relu, square({1, 2, 1, 2})),
@@ -57,18 +57,18 @@ TEST_CASE("S6: every claim catches a wrong measurement", "[lecture][hidden_layer
   const auto unexpected = [](const HiddenLayerRuns& runs, size_t claim) {
     return !hidden_layer_claims(runs)[claim].as_expected();
   };
-  HiddenLayerRuns runs = honest_runs();
+  HiddenLayerRuns runs = honest_layers();
   REQUIRE(hidden_layer_claims(runs).size() == 7);
   for (size_t claim = 0; claim < 7; ++claim) CHECK_FALSE(unexpected(runs, claim));
   runs.generic[1].block_error = 1e-6;
   CHECK(unexpected(runs, 0));
-  runs = honest_runs();
+  runs = honest_layers();
   runs.generic[1].measured_lambda_min = 0.9 * runs.generic[1].lambda_min.value;
   CHECK(unexpected(runs, 1));
-  runs = honest_runs();
+  runs = honest_layers();
   runs.generic[0].measured_lambda_min *= 1.01;
   CHECK(unexpected(runs, 2));
-  runs = honest_runs();
+  runs = honest_layers();
   runs.generic[0].measured_rank = 1;
   CHECK(unexpected(runs, 3));
   runs.generic[1].measured_rank = std::nan("");

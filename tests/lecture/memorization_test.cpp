@@ -16,20 +16,20 @@ void register_Systems_memorizing_network(Systems& registry);
 
 namespace {
 
-const MemorizationMeasured as_it_should_be{.examples = 50000,
-                                           .first_width = 448,
-                                           .second_width = 448,
-                                           .smallest_gap = 1e-9,
-                                           .accuracy = 1,
-                                           .largest_error = 0.06,
-                                           .float32_accuracy = 0.11,
-                                           .sgd_accuracy = 0.6,
-                                           .sgd_epochs = 3};
+const MemorizationMeasured honest_memorization{.examples = 50000,
+                                               .first_width = 448,
+                                               .second_width = 448,
+                                               .smallest_gap = 1e-9,
+                                               .accuracy = 1,
+                                               .largest_error = 0.06,
+                                               .float32_accuracy = 0.11,
+                                               .sgd_accuracy = 0.6,
+                                               .sgd_epochs = 3};
 
 /// The rulings of all claims for numbers that `change` has changed.
 template <class Change>
-std::vector<Ruling> rulings(const Change& change) {
-  MemorizationMeasured measured = as_it_should_be;
+std::vector<Ruling> rulings_of_memorization(const Change& change) {
+  MemorizationMeasured measured = honest_memorization;
   change(measured);
   std::vector<Ruling> rulings;
   for (const Claim& claim : memorization_claims(measured, 10)) rulings.push_back(claim.verdict.ruling);
@@ -51,15 +51,15 @@ std::unique_ptr<System> memorizing_network(const std::string& options) {
 
 TEST_CASE("every claim of the memorizing network can fail", "[lecture][memorization]") {
   using M = MemorizationMeasured;
-  for (const Claim& claim : memorization_claims(as_it_should_be, 10)) CHECK(claim.as_expected());
-  CHECK(rulings([](M& m) { m.accuracy = 0.99998; })[0] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.accuracy = NAN; })[0] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.largest_error = 0.7; })[1] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.second_width = 460; })[2] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.float32_accuracy = 0.5; })[3] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.sgd_accuracy = 1; })[4] == Ruling::holds);
-  CHECK(rulings([](M& m) { m.first_width = 400; })[0] == Ruling::hypotheses_not_met);
-  CHECK(rulings([](M& m) { m.smallest_gap = 0; })[1] == Ruling::hypotheses_not_met);
+  for (const Claim& claim : memorization_claims(honest_memorization, 10)) CHECK(claim.as_expected());
+  CHECK(rulings_of_memorization([](M& m) { m.accuracy = 0.99998; })[0] == Ruling::fails);
+  CHECK(rulings_of_memorization([](M& m) { m.accuracy = NAN; })[0] == Ruling::fails);
+  CHECK(rulings_of_memorization([](M& m) { m.largest_error = 0.7; })[1] == Ruling::fails);
+  CHECK(rulings_of_memorization([](M& m) { m.second_width = 460; })[2] == Ruling::fails);
+  CHECK(rulings_of_memorization([](M& m) { m.float32_accuracy = 0.5; })[3] == Ruling::fails);
+  CHECK(rulings_of_memorization([](M& m) { m.sgd_accuracy = 1; })[4] == Ruling::holds);
+  CHECK(rulings_of_memorization([](M& m) { m.first_width = 400; })[0] == Ruling::hypotheses_not_met);
+  CHECK(rulings_of_memorization([](M& m) { m.smallest_gap = 0; })[1] == Ruling::hypotheses_not_met);
 }
 
 TEST_CASE("the system memorizes random labels of points on a sphere while SGD does not",

@@ -15,7 +15,7 @@ void register_Systems_rethinking_generalization(Systems& registry);
 
 namespace {
 
-RethinkingMeasured as_it_should_be() {
+RethinkingMeasured honest_fits() {
   RethinkingMeasured measured;
   measured.fits = {{"net", "true labels", 0, 1, 0.35, 100, 10},
                    {"net", "random labels", 1, 1, 0.105, 230, 10},
@@ -30,8 +30,8 @@ RethinkingMeasured as_it_should_be() {
 }
 
 template <class Change>
-std::vector<Ruling> rulings(const Change& change) {
-  RethinkingMeasured measured = as_it_should_be();
+std::vector<Ruling> rulings_of_fits(const Change& change) {
+  RethinkingMeasured measured = honest_fits();
   change(measured);
   std::vector<Ruling> rulings;
   for (const Claim& claim : rethinking_claims(measured)) rulings.push_back(claim.verdict.ruling);
@@ -42,17 +42,17 @@ std::vector<Ruling> rulings(const Change& change) {
 
 TEST_CASE("every claim about randomized data can fail", "[lecture][rethinking]") {
   using M = RethinkingMeasured;
-  REQUIRE(rethinking_claims(as_it_should_be()).size() == 6);
-  for (const Claim& claim : rethinking_claims(as_it_should_be())) CHECK(claim.as_expected());
-  CHECK(rulings([](M& m) { m.weights += 1; })[0] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.largest_error = 0.1; })[1] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.fits[2].train_accuracy = 0.998; })[2] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.fits[1].test_accuracy = 0.13; })[3] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.fits[1].test_accuracy = 0.07; })[3] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.fits[0].test_accuracy = 0.15; })[4] == Ruling::fails);
-  CHECK(rulings([](M& m) { m.fits[0].test_accuracy = 0.21; })[4] == Ruling::undecided);
-  CHECK(rulings([](M& m) { m.fits[1].steps = 90; })[5] == Ruling::fails);
-  RethinkingMeasured incomplete = as_it_should_be();
+  REQUIRE(rethinking_claims(honest_fits()).size() == 6);
+  for (const Claim& claim : rethinking_claims(honest_fits())) CHECK(claim.as_expected());
+  CHECK(rulings_of_fits([](M& m) { m.weights += 1; })[0] == Ruling::fails);
+  CHECK(rulings_of_fits([](M& m) { m.largest_error = 0.1; })[1] == Ruling::fails);
+  CHECK(rulings_of_fits([](M& m) { m.fits[2].train_accuracy = 0.998; })[2] == Ruling::fails);
+  CHECK(rulings_of_fits([](M& m) { m.fits[1].test_accuracy = 0.13; })[3] == Ruling::fails);
+  CHECK(rulings_of_fits([](M& m) { m.fits[1].test_accuracy = 0.07; })[3] == Ruling::fails);
+  CHECK(rulings_of_fits([](M& m) { m.fits[0].test_accuracy = 0.15; })[4] == Ruling::fails);
+  CHECK(rulings_of_fits([](M& m) { m.fits[0].test_accuracy = 0.21; })[4] == Ruling::undecided);
+  CHECK(rulings_of_fits([](M& m) { m.fits[1].steps = 90; })[5] == Ruling::fails);
+  RethinkingMeasured incomplete = honest_fits();
   incomplete.fits.pop_back();
   incomplete.fits.pop_back();
   CHECK_THROWS_AS(rethinking_claims(incomplete), ContractError);

@@ -7,7 +7,7 @@
 using plumb::test::make_network;
 
 namespace {
-at::Tensor vectors(int64_t n, int64_t d) {
+at::Tensor random_vectors(int64_t n, int64_t d) {
   return at::randn({n, d}, plumb::Seed(5).stream("x"), at::kDouble);
 }
 }  // namespace
@@ -18,7 +18,7 @@ TEST_CASE("a linear mlp is the product of its matrices", "[models][mlp]") {
   network->to(at::kDouble);
   const auto p = network->parameters();
   REQUIRE(p.size() == 6);
-  const auto inputs = vectors(5, 6);
+  const auto inputs = random_vectors(5, 6);
   const auto expected = ((inputs.mm(p[0].t()) + p[1]).mm(p[2].t()) + p[3]).mm(p[4].t()) + p[5];
   CHECK(at::allclose(network->forward(inputs.view({5, 2, 3})), expected, 1e-12, 1e-12));
 }
@@ -28,7 +28,7 @@ TEST_CASE("activations are applied between layers and not after the last", "[mod
       make_network("mlp", "{width: 8, depth: 1, activation: leaky_relu, negative_slope: 0.3}", {{6}, 2});
   network->to(at::kDouble);
   const auto p = network->parameters();
-  const auto inputs = vectors(9, 6);
+  const auto inputs = random_vectors(9, 6);
   const auto before = inputs.mm(p[0].t());
   const auto hidden = at::where(before > 0, before, 0.3 * before);
   CHECK(at::allclose(network->forward(inputs), hidden.mm(p[2].t()), 1e-12, 1e-12));
@@ -38,7 +38,7 @@ TEST_CASE("an mlp without hidden layers is linear", "[models][mlp]") {
   const auto network = make_network("mlp", "{depth: 0, bias: false}", {{6}, 2});
   network->to(at::kDouble);
   REQUIRE(network->parameters().size() == 1);
-  const auto inputs = vectors(4, 6);
+  const auto inputs = random_vectors(4, 6);
   CHECK(at::allclose(network->forward(inputs), inputs.mm(network->parameters()[0].t()), 1e-12, 1e-12));
 }
 
@@ -49,7 +49,7 @@ TEST_CASE("the ntk parameterization begins as the same function with weights of 
     const std::string shape = "width: 300, depth: 2, initialization: " + kind;
     const auto standard = make_network("mlp", "{" + shape + "}", {{40}, 3});
     const auto ntk = make_network("mlp", "{" + shape + ", parameterization: ntk}", {{40}, 3});
-    const auto inputs = vectors(6, 40).to(at::kFloat);
+    const auto inputs = random_vectors(6, 40).to(at::kFloat);
     CHECK(at::allclose(ntk->forward(inputs), standard->forward(inputs), 1e-4, 1e-4));
     // 90,000 normal values: the relative error of the variance is below 6 sqrt(2/90000) but with probability
     // 2e-9.

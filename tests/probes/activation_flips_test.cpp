@@ -31,7 +31,7 @@ struct SmoothNetwork final : Network {
   torch::nn::Linear layer{register_module("layer", torch::nn::Linear(4, 3))};
 };
 
-const std::string training =
+const std::string flips_training =
     "{optimizer: {type: sgd, learning_rate: 0.5}, batch_size: 5, stop: {steps: 9, epochs: none}}";
 
 Tensor affine(const Tensor& x, const std::vector<Tensor>& weights, size_t layer) {
@@ -53,7 +53,7 @@ TEST_CASE("flips are counted at leaky ReLU, ReLU in place and threshold alike",
           "[probes][activation_flips]") {
   const test::TemporaryFolder folder;
   const TrainingData data = test::random_data(20, 4, 3);
-  const auto watcher = test::watch(std::make_shared<MixedNetwork>(), data, training,
+  const auto watcher = test::watch(std::make_shared<MixedNetwork>(), data, flips_training,
                                    "[{type: activation_flips, every: 3, examples: 8}]", folder.path());
   const Tensor x = data.train.inputs.index_select(0, choose_examples(data, 8, Selection::random, Seed(1)));
   const auto signs = [&](size_t k) {
@@ -80,8 +80,8 @@ TEST_CASE("flips are counted at leaky ReLU, ReLU in place and threshold alike",
 
 TEST_CASE("a network without such activations has no flips to count", "[probes][activation_flips]") {
   const test::TemporaryFolder folder;
-  test::watch(std::make_shared<SmoothNetwork>(), test::random_data(20, 4, 3), training, "[activation_flips]",
-              folder.path());
+  test::watch(std::make_shared<SmoothNetwork>(), test::random_data(20, 4, 3), flips_training,
+              "[activation_flips]", folder.path());
   const Table table = test::probe_table(folder.path(), "activation_flips");
   CHECK(table.columns == std::vector<std::string>{"step", "epoch", "flipped", "active", "dead"});
   for (const double value : table.column("flipped")) CHECK(std::isnan(value));

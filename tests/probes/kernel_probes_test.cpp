@@ -7,7 +7,7 @@ using namespace plumb;
 
 namespace {
 
-const std::string training =
+const std::string kernel_training =
     "{loss: square, optimizer: {type: sgd, learning_rate: 0.02}, batch_size: 5, stop: {steps: 9, epochs: "
     "none}}";
 
@@ -20,7 +20,7 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   const test::TemporaryFolder folder;
   const TrainingData data = test::random_data(20, 6, 3);
   test::watch(
-      std::make_shared<test::LinearNetwork>(6, 3), data, training,
+      std::make_shared<test::LinearNetwork>(6, 3), data, kernel_training,
       "[{type: tangent_kernel, every: 3, examples: 5, save: true}, {type: jacobian_rank, examples: 5}, "
       "{type: jacobian_rank, name: wide, examples: 12, method: svd}]",
       folder.path());
@@ -61,7 +61,7 @@ TEST_CASE("drift, alignment and eigenvalues follow from the Jacobians at the rec
   const test::TemporaryFolder folder;
   const TrainingData data = test::random_data(20, 4, 3);
   const auto watcher =
-      test::watch(std::make_shared<test::ReluNetwork>(4, 30, 3), data, training,
+      test::watch(std::make_shared<test::ReluNetwork>(4, 30, 3), data, kernel_training,
                   "[{type: tangent_kernel, every: 3, examples: 6, by_parameter: true}, "
                   "{type: tangent_kernel, name: summed, every: 3, examples: 6, outputs: summed}, "
                   "{type: jacobian_rank, every: 3, examples: 6}]",

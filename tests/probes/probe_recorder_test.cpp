@@ -30,7 +30,7 @@ struct SensitiveNetwork final : Network {
   torch::nn::Linear out{register_module("out", torch::nn::Linear(12, 3))};
 };
 
-const std::string training =
+const std::string recorded_training =
     "{optimizer: {type: sgd, learning_rate: 0.1}, batch_size: 6, stop: {epochs: 5}, record_every: 1}";
 
 /// What must stay as it was around a look at the state.
@@ -83,7 +83,7 @@ struct Trace {
 Trace train_sensitive(TrainingObserver* observer) {
   seed_global_generators(11, at::kCPU);
   const auto network = std::make_shared<SensitiveNetwork>();
-  Trainer trainer(network, test::random_data(23, 5, 3), test::training_options(training), Seed(1));
+  Trainer trainer(network, test::random_data(23, 5, 3), test::training_options(recorded_training), Seed(1));
   Strict strict(observer);
   trainer.run(strict);
   Trace trace{strict.numbers, {}};
@@ -117,13 +117,14 @@ TEST_CASE("probes of a run taken up again write the same bytes", "[probes][recor
   seed_global_generators(11, at::kCPU);
   {
     test::Watcher watcher(yaml, whole.path());
-    Trainer(std::make_shared<SensitiveNetwork>(), data, test::training_options(training), Seed(1))
+    Trainer(std::make_shared<SensitiveNetwork>(), data, test::training_options(recorded_training), Seed(1))
         .run(watcher);
   }
   seed_global_generators(11, at::kCPU);
   {
     test::Watcher watcher(yaml, parts.path(), stop_after);
-    Trainer trainer(std::make_shared<SensitiveNetwork>(), data, test::training_options(training), Seed(1));
+    Trainer trainer(std::make_shared<SensitiveNetwork>(), data, test::training_options(recorded_training),
+                    Seed(1));
     CHECK(trainer.run(watcher) == Outcome::interrupted);
     Archive checkpoint;
     checkpoint.put("trainer", trainer.state());
@@ -137,7 +138,8 @@ TEST_CASE("probes of a run taken up again write the same bytes", "[probes][recor
   }
   const Archive checkpoint = Archive::load(parts / "checkpoint.pt");
   test::Watcher watcher(yaml, parts.path(), -1, checkpoint.archive("probes"));
-  Trainer trainer(std::make_shared<SensitiveNetwork>(), data, test::training_options(training), Seed(1));
+  Trainer trainer(std::make_shared<SensitiveNetwork>(), data, test::training_options(recorded_training),
+                  Seed(1));
   trainer.load(checkpoint.archive("trainer"));
   trainer.run(watcher);
   for (const std::string& type : probes().names()) {

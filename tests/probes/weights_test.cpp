@@ -6,7 +6,7 @@ using namespace plumb;
 
 namespace {
 
-const std::string training =
+const std::string weights_training =
     "{optimizer: {type: sgd, learning_rate: 0.3}, batch_size: 5, stop: {steps: 11, epochs: none}}";
 
 Tensor flat(const std::vector<Tensor>& weights) {
@@ -22,7 +22,7 @@ double distance(const Tensor& a, const Tensor& b) { return (a - b).norm().item<d
 TEST_CASE("distance, path length and straightness are those of the weights", "[probes][parameter_distance]") {
   const test::TemporaryFolder folder;
   const auto watcher =
-      test::watch(std::make_shared<test::ReluNetwork>(4, 6, 3), test::random_data(20, 4, 3), training,
+      test::watch(std::make_shared<test::ReluNetwork>(4, 6, 3), test::random_data(20, 4, 3), weights_training,
                   "[{type: parameter_distance, every: 4}, {type: parameter_distance, name: coarse, "
                   "at: [6], path_every: 3}]",
                   folder.path());
@@ -57,7 +57,7 @@ TEST_CASE("distance, path length and straightness are those of the weights", "[p
 TEST_CASE("the movement of neurons is that of the rows of weight matrices", "[probes][neuron_movement]") {
   const test::TemporaryFolder folder;
   const auto watcher = test::watch(std::make_shared<test::ReluNetwork>(4, 6, 3), test::random_data(20, 4, 3),
-                                   training, "[{type: neuron_movement, every: 5}]", folder.path());
+                                   weights_training, "[{type: neuron_movement, every: 5}]", folder.path());
   const Table table = test::probe_table(folder.path(), "neuron_movement");
   CHECK(table.column("step") == std::vector<double>{0, 5, 10, 11});
   for (size_t row = 0; row < table.rows.size(); ++row) {

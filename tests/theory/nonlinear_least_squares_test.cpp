@@ -45,7 +45,7 @@ struct DiagonalRun {
   }
 };
 
-Tensor row(std::vector<double> values) { return torch::tensor(values, torch::kDouble); }
+Tensor row_of(std::vector<double> values) { return torch::tensor(values, torch::kDouble); }
 
 /// Curvature 0.01 and a residual of norm 1: on the ball of radius 4.2, 1 +- 0.042 bounds J.
 LocalJacobian gentle() {
@@ -67,7 +67,7 @@ TEST_CASE("the step and the radius of the short path are the paper's formulas", 
 TEST_CASE("all inequalities of Oymak and Soltanolkotabi hold on a curved map within its ball",
           "[theory][path]") {
   const LocalJacobian local = gentle();
-  const DiagonalRun run(torch::ones({2}, torch::kDouble), 0.01, row({0.6, -0.8}), local.step, 60,
+  const DiagonalRun run(torch::ones({2}, torch::kDouble), 0.01, row_of({0.6, -0.8}), local.step, 60,
                         local.alpha);
   CHECK(judge(short_path_loss(local, run.steps), run.squared, run.places).ruling == Ruling::holds);
   CHECK(judge(short_path_trade(local, 60), run.trade, run.places).ruling == Ruling::holds);
@@ -91,7 +91,7 @@ TEST_CASE("all inequalities of Oymak and Soltanolkotabi hold on a curved map wit
 TEST_CASE("on a linear isometry the path bound is loose by exactly 4 and the others are reached",
           "[theory][path]") {
   const LocalJacobian local{1, 1, 0, 1, 0.01};
-  const DiagonalRun run(torch::ones({2}, torch::kDouble), 0, row({0.6, -0.8}), 0.01, 3000, 1);
+  const DiagonalRun run(torch::ones({2}, torch::kDouble), 0, row_of({0.6, -0.8}), 0.01, 3000, 1);
   CHECK(judge(short_path_length(local), {run.path, 0, ""}).margin == Approx(4));
   CHECK(judge(distance_to_solutions(local), {run.end.norm().item<double>(), 0, ""}).margin ==
         Approx(1).epsilon(1e-8));
@@ -139,7 +139,7 @@ TEST_CASE("PL* bounds hold on a curved map and are loose by known factors on an 
   PlStar problem{0.9, 1.05, 0.01, 1, 0};
   problem.step = pl_star_step(problem);
   CHECK(problem.step == Approx(1 / (1.1025 + 0.01)));
-  const DiagonalRun run(torch::ones({2}, torch::kDouble), 0.01, row({0.6, -0.8}), problem.step, 30, 1);
+  const DiagonalRun run(torch::ones({2}, torch::kDouble), 0.01, row_of({0.6, -0.8}), problem.step, 30, 1);
   CHECK(judge(pl_star_loss(problem, run.steps), run.loss, run.places).ruling == Ruling::holds);
   CHECK(judge(pl_star_distance(problem), {run.distance.back(), 0, ""}).ruling == Ruling::holds);
   CHECK(judge(pl_star_path(problem), {run.path, 0, ""}).ruling == Ruling::holds);
@@ -149,7 +149,7 @@ TEST_CASE("PL* bounds hold on a curved map and are loose by known factors on an 
   CHECK(judge(pl_star_loss(problem, run.steps), stuck, run.places).ruling == Ruling::fails);
 
   const PlStar isometry{1, 1, 0, 1, 0.01};
-  const DiagonalRun straight(torch::ones({2}, torch::kDouble), 0, row({0.6, -0.8}), 0.01, 3000, 1);
+  const DiagonalRun straight(torch::ones({2}, torch::kDouble), 0, row_of({0.6, -0.8}), 0.01, 3000, 1);
   CHECK(judge(pl_star_distance(isometry), {straight.distance.back(), 0, ""}).margin ==
         Approx(2).epsilon(1e-8));
   CHECK(judge(pl_star_path(isometry), {straight.path, 0, ""}).margin == Approx(2));
@@ -245,7 +245,7 @@ TEST_CASE("Gaussian Jacobians are conditioned as well as is claimed", "[theory][
       const Tensor s = at::linalg_svdvals(torch::randn({n, p}, generator, torch::kDouble));
       logs.push_back(2 * std::log((s[0] / s[n - 1]).item<double>()));
     }
-    const Tensor sample = row(logs);
+    const Tensor sample = row_of(logs);
     const Measured measured{sample.mean().item<double>(), 2 * sample.std().item<double>() / 20, ""};
     CHECK(judge(gaussian_conditioning(n, p), measured).ruling == Ruling::holds);
     CHECK(judge(gaussian_conditioning(n, p), {measured.value + 10, measured.uncertainty, ""}).ruling ==

@@ -9,7 +9,7 @@
 using namespace plumb;
 
 namespace {
-Loss make(const std::string& yaml) {
+Loss make_loss(const std::string& yaml) {
   struct Options {
     Choice<Loss()> loss{losses()};
     void fields(Fields& f) { f.component("loss", loss, ""); }
@@ -24,17 +24,18 @@ const Tensor labels = torch::tensor({2, 1}, torch::kLong);
 TEST_CASE("cross-entropy is the negative log softmax at the label", "[training][loss]") {
   const double first = std::log(std::exp(1.0) + std::exp(-2.0) + std::exp(0.5)) - 0.5;
   const double second = std::log(std::exp(0.0) + std::exp(3.0) + std::exp(-1.0)) - 3.0;
-  CHECK(make("cross_entropy").sum(outputs, labels).item<double>() == Approx(first + second).epsilon(1e-14));
+  CHECK(make_loss("cross_entropy").sum(outputs, labels).item<double>() ==
+        Approx(first + second).epsilon(1e-14));
 }
 
 TEST_CASE("the square loss is the squared distance to the one-hot target", "[training][loss]") {
   const double sum = 1 + 4 + 0.25 + 0 + 4 + 1;
-  CHECK(make("square").sum(outputs, labels).item<double>() == Approx(sum).epsilon(1e-14));
-  CHECK(make("{type: square, factor: 0.5}").sum(outputs, labels).item<double>() ==
+  CHECK(make_loss("square").sum(outputs, labels).item<double>() == Approx(sum).epsilon(1e-14));
+  CHECK(make_loss("{type: square, factor: 0.5}").sum(outputs, labels).item<double>() ==
         Approx(sum / 2).epsilon(1e-14));
 }
 
 TEST_CASE("the reduction decides what a set of examples counts", "[training][loss]") {
-  CHECK(make("square").scale(8) == 0.125);
-  CHECK(make("{type: square, reduction: sum}").scale(8) == 1);
+  CHECK(make_loss("square").scale(8) == 0.125);
+  CHECK(make_loss("{type: square, reduction: sum}").scale(8) == 1);
 }
