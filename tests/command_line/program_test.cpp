@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "plumb/core/archive.hpp"
+#include "plumb/core/blas.hpp"
 #include "plumb/core/files.hpp"
 
 using namespace plumb;
@@ -271,4 +272,13 @@ TEST_CASE("list names components and explains their options", "[command_line]") 
   CHECK_THAT(run_program({plumb_program(), "list", "modle"}).output,
              ContainsSubstring("did you mean 'model'?"));
   CHECK_THAT(run_program({plumb_program(), "--version"}).output, ContainsSubstring("LibTorch"));
+}
+
+TEST_CASE("the program takes OpenBLAS's better choice of kernels unless told another", "[command_line]") {
+  const std::string own = run_program({plumb_program(), "--version"}, {"OPENBLAS_CORETYPE=Prescott"}).output;
+  if (own.find("Prescott kernels") == std::string::npos) return;  // another library, or another architecture
+  const auto better = faster_openblas_kernels("Prescott");
+  ::unsetenv("OPENBLAS_CORETYPE");
+  const std::string chosen = run_program({plumb_program(), "--version"}).output;
+  CHECK((chosen.find("Prescott kernels") == std::string::npos) == better.has_value());
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "plumb/command_line/verbs.hpp"
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/experiment/provenance.hpp"
 
@@ -37,6 +38,22 @@ int complain(int status, std::string_view message) {
   return status;
 }
 
+/// Starts the program anew with the settings of OpenMP and OpenBLAS that are read when a process starts,
+/// unless the user gave others.
+void settle_threads_and_blas(char** argv) {
+  bool changed = false;
+  const auto set = [&](const char* name, const std::string& value) {
+    if (std::getenv(name) != nullptr) return;
+    ::setenv(name, value.c_str(), 1);
+    changed = true;
+  };
+  // Threads that spin while they wait slow down everything else on the machine.
+  set("OMP_WAIT_POLICY", "passive");
+  if (const auto kernels = faster_openblas_kernels(blas_in_use().kernels)) set("OPENBLAS_CORETYPE", *kernels);
+  if (changed)
+    ::execv("/proc/self/exe", argv);  // returns only where that cannot be done, which costs speed alone
+}
+
 }  // namespace
 
 std::string default_data_folder() {
@@ -47,15 +64,10 @@ std::string default_data_folder() {
   return (std::filesystem::path(home != nullptr ? home : ".") / ".cache" / "plumb").string();
 }
 
-void wait_passively(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  ::setenv("OMP_WAIT_POLICY", "passive", 1);
-  ::execv("/proc/self/exe", argv);  // returns only where that cannot be done, which costs speed alone
-}
-
 int command_line(int argc, char** argv) {
-  if (argc > 1 && (std::string_view(argv[1]) == "verify" || std::string_view(argv[1]) == "run"))
-    wait_passively(argv);
+  const std::string_view verb = argc > 1 ? argv[1] : "";
+  for (const char* computing : {"run", "train", "verify", "--version"})
+    if (verb == computing) settle_threads_and_blas(argv);
   CLI::App program("Trains networks on real and randomized data and measures what theory talks about.",
                    "plumb");
   program.require_subcommand(1);

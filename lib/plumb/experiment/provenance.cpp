@@ -1,35 +1,27 @@
 #include "plumb/experiment/provenance.hpp"
 
-#include <filesystem>
 #include <fstream>
 
-#include <dlfcn.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <torch/version.h>
 
+#include "plumb/core/blas.hpp"
 #include "plumb/core/version.hpp"
 
 namespace plumb {
 namespace {
 
-/// The file that the symbol dgemm_ is bound to; with Debian's LibTorch that is libblas.so.3, whose target
-/// tells OpenBLAS from the reference implementation, which is 20 to 50 times slower.
-std::string blas_library() {
-  void* symbol = ::dlsym(RTLD_DEFAULT, "dgemm_");
-  Dl_info info{};
-  if (symbol == nullptr || ::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr)
-    return "inside LibTorch";
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(info.dli_fname, error);
-  return error ? info.dli_fname : target.string();
+std::string blas_text() {
+  const BlasInUse blas = blas_in_use();
+  return blas.kernels.empty() ? blas.library : fmt::format("{} ({} kernels)", blas.library, blas.kernels);
 }
 
 }  // namespace
 
 Versions versions() {
-  return {kVersion, kCommit, fmt::format("g++ {}", __VERSION__), TORCH_VERSION, blas_library()};
+  return {kVersion, kCommit, fmt::format("g++ {}", __VERSION__), TORCH_VERSION, blas_text()};
 }
 
 std::string processor_name() {

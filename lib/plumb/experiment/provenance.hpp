@@ -10,8 +10,7 @@ struct Versions {
   std::string commit;    // of the sources, "unknown" outside a git checkout
   std::string compiler;  // "g++ 12.2.0"
   std::string libtorch;  // "1.13.0"
-  std::string
-      blas;  // the library that matrix products really use: file name of libblas.so.3's target, or "MKL"
+  std::string blas;      // what matrix products really use: "/usr/lib/libopenblas.so.0 (Haswell kernels)"
 };
 
 Versions versions();

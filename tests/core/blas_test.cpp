@@ -1,0 +1,43 @@
+// Oracle: what the operating system says of the processor, and OpenBLAS itself in a process of its own.
+#include "plumb/core/blas.hpp"
+
+#include <fstream>
+#include <sstream>
+
+#include "support/catch.hpp"
+
+using namespace plumb;
+
+namespace {
+
+bool processor_has(const std::string& flag) {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line) && !line.starts_with("flags")) {
+  }
+  std::istringstream words(line);
+  for (std::string word; words >> word;)
+    if (word == flag) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("only OpenBLAS's choice for an unknown processor is corrected, by what the processor has",
+          "[core][blas]") {
+  CHECK_FALSE(faster_openblas_kernels("").has_value());
+  CHECK_FALSE(faster_openblas_kernels("Haswell").has_value());
+  CHECK_FALSE(faster_openblas_kernels("Zen").has_value());
+  const auto better = faster_openblas_kernels("Prescott");
+  if (processor_has("avx512bw") && processor_has("avx512vl"))
+    CHECK(better == "SkylakeX");
+  else if (processor_has("avx2") && processor_has("fma"))
+    CHECK(better == "Haswell");
+  else
+    CHECK_FALSE(better.has_value());
+}
+
+TEST_CASE("the library that multiplies matrices is named by its file", "[core][blas]") {
+  const BlasInUse blas = blas_in_use();
+  CHECK((blas.library == "inside LibTorch" || std::ifstream(blas.library).good()));
+}
