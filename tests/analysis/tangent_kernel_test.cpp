@@ -2,9 +2,11 @@
 #include "plumb/analysis/tangent_kernel.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "support/catch.hpp"
 #include "support/networks.hpp"
+#include <ATen/functorch/BatchedTensorImpl.h>
 #include <torch/torch.h>
 
 #include "plumb/analysis/jacobian.hpp"
@@ -30,6 +32,15 @@ Tensor brute_force_jacobian(const NetworkFunction& function, const Tensor& input
   }
   return torch::stack(rows);
 }
+
+/// The identity, whose derivative is doubled where LibTorch batches it: what a wrong batching rule does.
+struct DoubledInBatches : torch::autograd::Function<DoubledInBatches> {
+  static Tensor forward(torch::autograd::AutogradContext*, const Tensor& x) { return x.clone(); }
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext*,
+                                               const torch::autograd::tensor_list& gradients) {
+    return {at::functorch::isBatchedTensor(gradients[0]) ? 2 * gradients[0] : gradients[0]};
+  }
+};
 
 double relative_error(const Tensor& found, const Tensor& expected) {
   return (found - expected).norm().item<double>() / expected.norm().item<double>();
@@ -198,4 +209,43 @@ TEST_CASE("without checks the kernel is the same, and noise is the caller's affa
                               [&](const Tensor& x) { return linear->forward(x + torch::randn_like(x)); });
   CHECK_THROWS(tangent_kernel(noisy, inputs));
   CHECK_NOTHROW(tangent_kernel(noisy, inputs, {.check = false}));
+}
+
+TEST_CASE("where LibTorch batches an operator wrongly, outputs go through backward one by one",
+          "[analysis][tangent_kernel]") {
+  torch::manual_seed(5);
+  torch::nn::Linear first(4, 6), second(6, 3);
+  torch::nn::Sequential net(first, second);
+  net->to(torch::kDouble);
+  const NetworkFunction function(*net, [&](const Tensor& x) {
+    return second->forward(DoubledInBatches::apply(torch::tanh(first->forward(x))));
+  });
+  const Tensor inputs = torch::randn({5, 4}, torch::kDouble);
+  const Tensor jacobian = brute_force_jacobian(function, inputs);
+  for (const auto route : {KernelRoute::automatic, KernelRoute::structured, KernelRoute::contraction}) {
+    const auto kernel = tangent_kernel(function, inputs, {.route = route});
+    CAPTURE(kernel.route);
+    CHECK(relative_error(kernel.matrix, jacobian.mm(jacobian.t())) < 1e-12);
+    CHECK_FALSE(kernel.route.starts_with("rows"));
+    REQUIRE(kernel.notes.size() == 1);
+    CHECK_THAT(kernel.notes[0], ContainsSubstring("one by one"));
+  }
+}
+
+TEST_CASE("that predictions depend on their example alone is looked at once, that weights are finite always",
+          "[analysis][tangent_kernel]") {
+  torch::manual_seed(6);
+  torch::nn::Linear linear(4, 2);
+  int64_t calls = 0;
+  const NetworkFunction function(*linear, [&](const Tensor& x) {
+    ++calls;
+    return linear->forward(x);
+  });
+  const Tensor inputs = torch::randn({5, 4});
+  tangent_kernel(function, inputs);
+  CHECK(std::exchange(calls, 0) == 2);
+  tangent_kernel(function.restricted({"bias"}), inputs);
+  CHECK(std::exchange(calls, 0) == 1);
+  linear->bias.data()[0] = INFINITY;
+  CHECK_THROWS_WITH(tangent_kernel(function, inputs), ContainsSubstring("bias holds numbers"));
 }

@@ -114,8 +114,12 @@ void NetworkFunction::check(const Tensor& inputs, const Tensor& predictions) con
   check_parameters();
   const at::NoGradGuard no_grad;
   check_finite(predictions);
+  if (*examples_alone_) return;
   const Tensor alone = (*this)(inputs.slice(0, 0, 1));
-  if (difference_in_roundings(predictions.slice(0, 0, 1), alone) < allowed_roundings) return;
+  if (difference_in_roundings(predictions.slice(0, 0, 1), alone) < allowed_roundings) {
+    *examples_alone_ = true;
+    return;
+  }
   check_examples(inputs);  // says what is wrong
   expects(false, "the network's prediction for an example changes from one batch to another");
 }

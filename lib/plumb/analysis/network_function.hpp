@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,9 @@ class NetworkFunction {
   /// training mode couples examples or draws noise (named), predictions that change from call to call or that
   /// depend on the rest of the batch.
   void check(const Tensor& inputs) const;
-  /// The same at the cost of one forward pass of one example, when the predictions of `inputs` are at hand.
+  /// The same when the predictions of `inputs` are at hand. One example is predicted again, alone, unless a
+  /// network function that this is a copy of, or a copy of this, has passed before: that predictions depend on
+  /// their example alone is taken to be the network's nature, not that of its weights.
   void check(const Tensor& inputs, const Tensor& predictions) const;
   /// The part of it that needs no inputs: parameters and modules.
   void check_parameters() const;
@@ -57,6 +60,7 @@ class NetworkFunction {
   Forward forward_;
   std::vector<std::string> names_;
   std::vector<Tensor> parameters_;
+  std::shared_ptr<bool> examples_alone_ = std::make_shared<bool>(false);  // see check
 };
 
 class NetworkFunction::Differentiation {
