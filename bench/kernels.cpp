@@ -1,5 +1,6 @@
 // Times plumb's tangent kernel of one network and prints a JSON object: seconds of every repetition, the peak
 // of resident memory, and how fast this machine multiplies matrices in the same process.
+#include <array>
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -25,7 +26,7 @@ struct BenchOptions {
   std::vector<int64_t> shape{3, 28, 28};
   int threads = 2;
   int64_t examples = 8, outputs = 10, repeat = 3, memory_mib = 0;
-  bool summed = false, matrix_free = false, unchecked = false;
+  bool summed = false, matrix_free = false, unchecked = false, routes = false;
 };
 
 struct ModelChoice {
@@ -48,13 +49,17 @@ double peak_mebibytes() {
   return 0;
 }
 
-/// Median rate of a 2048 x 2048 product in float32, GFLOP/s.
+/// Rate of a 2048 x 2048 product in float32, GFLOP/s.
 double product_rate() {
   const Tensor a = at::randn({2048, 2048}), b = at::randn({2048, 2048});
-  std::vector<double> rates;
-  for (int i = 0; i < 7; ++i) rates.push_back(2e-9 * std::pow(2048.0, 3) / seconds_of([&] { a.mm(b); }));
-  std::nth_element(rates.begin(), rates.begin() + 3, rates.end());
-  return rates[3];
+  a.mm(b);
+  return 2e-9 * std::pow(2048.0, 3) / seconds_of([&] { a.mm(b); });
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
 KernelRoute route_of(const std::string& name) {
@@ -107,6 +112,22 @@ nlohmann::json without_matrix(const NetworkFunction& function, const Tensor& inp
           {"peak_mib", peak_mebibytes()}};
 }
 
+/// Every route in every round, each as often first as the others: what else the machine does meets all of
+/// them, and so does what a slower one left in the caches.
+nlohmann::json all_routes(const NetworkFunction& function, const Tensor& inputs, TangentKernelOptions wanted,
+                          int64_t rounds) {
+  constexpr std::array names{"automatic", "structured", "contraction", "rows"};
+  nlohmann::json seconds = nlohmann::json::object();
+  for (size_t i = 0; i < static_cast<size_t>(rounds); ++i)
+    for (size_t j = 0; j < names.size(); ++j) {
+      const char* name = names[(i + j) % names.size()];
+      wanted.route = route_of(name);
+      const double taken = seconds_of([&] { tangent_kernel(function, inputs, wanted); });
+      if (i > 0) seconds[name].push_back(taken);  // the first round warms up
+    }
+  return seconds;
+}
+
 nlohmann::json measure(const BenchOptions& options) {
   at::Generator generator = Seed(0).stream("bench");
   Config description = Config::parse("model: " + options.model, "--model");
@@ -122,14 +143,18 @@ nlohmann::json measure(const BenchOptions& options) {
                               .outputs = options.summed ? KernelOutputs::summed : KernelOutputs::pairs};
   wanted.check = !options.unchecked;
   if (options.memory_mib > 0) wanted.memory = options.memory_mib << 20;
-  const double rate = product_rate(), before = peak_mebibytes();
+  if (options.routes) return all_routes(function, inputs, wanted, options.repeat);
+  // Between repetitions, because the rate moves with what else the machine does.
+  std::vector<double> wall, rates{product_rate()};
+  const double before = peak_mebibytes();
   TangentKernel kernel;
-  std::vector<double> wall;
-  for (int64_t i = 0; i < options.repeat; ++i)
+  for (int64_t i = 0; i < options.repeat; ++i) {
     wall.push_back(seconds_of([&] {
       kernel.matrix = Tensor();  // one kernel at a time
       kernel = tangent_kernel(function, inputs, wanted);
     }));
+    rates.push_back(product_rate());
+  }
   const Versions version = versions();
   return {
       {"side", "plumb " + options.route + (options.unchecked ? ", unchecked" : "")},
@@ -142,7 +167,7 @@ nlohmann::json measure(const BenchOptions& options) {
       {"blocks", kernel.blocks},
       {"check", kernel.error},
       {"trace", kernel.matrix.diagonal().sum().item<double>()},
-      {"gemm", rate},
+      {"gemm", median(rates)},
       {"plumb", version.plumb},
       {"commit", version.commit},
       {"libtorch", version.libtorch},
@@ -162,6 +187,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"automatic", "rows", "contraction", "structured"}));
   program.add_flag("--summed", options.summed, "the trace over outputs");
   program.add_flag("--unchecked", options.unchecked, "without the checks of network and result");
+  program.add_flag("--routes", options.routes, "seconds of every route, one after the other in every round");
   program.add_flag("--matrix-free", options.matrix_free,
                    "extreme eigenvalues and a solution without the matrix");
   program.add_option("--memory-mib", options.memory_mib, "budget; 0: half of what is available");
