@@ -11,9 +11,9 @@ namespace {
 
 using autograd::UseKind;
 
-/// Edge of a tile in rows: products of such tiles run at nearly full speed, their intermediate results stay
-/// in the cache, and little is computed above the diagonal.
-constexpr int64_t tile_rows = 512;
+/// Edges of a tile in rows: products of tiles as large as the first run at nearly full speed; on the
+/// diagonal, where a tile lies half above it, they are halved down to the second.
+constexpr int64_t tile_rows = 1024, diagonal_rows = 256;
 
 int64_t rows_per_example(const KernelTerm& term, KernelOutputs outputs) {
   return outputs == KernelOutputs::pairs ? term.outputs : 1;
@@ -25,24 +25,39 @@ Tensor by_kernel_row(const Tensor& values, int64_t rows_per_example) {
   return values.reshape({values.size(0) * rows_per_example, -1});
 }
 
-/// Calls visit(i0, i1, j0, j1) for tiles of examples that cover the block, or its lower half.
+struct TileEdges {
+  int64_t left, right;
+  int64_t diagonal;  // of those that meet the diagonal, at most
+};
+
+/// Calls visit(i, i_end, j, j_end) for tiles that cover the square [begin, end) from its diagonal downwards.
 template <class Visit>
-void for_tiles(int64_t left, int64_t right, int64_t edge_left, int64_t edge_right, bool lower_half,
-               const Visit& visit) {
-  for (int64_t i = 0; i < left; i += edge_left) {
-    const int64_t i_end = std::min(left, i + edge_left);
-    const int64_t right_end = lower_half ? i_end : right;
-    for (int64_t j = 0; j < right_end; j += edge_right)
-      visit(i, i_end, j, std::min(right_end, j + edge_right));
+void for_diagonal_tiles(int64_t begin, int64_t end, int64_t edge, const Visit& visit) {
+  if (end - begin <= edge) return visit(begin, end, begin, end);
+  const int64_t middle = (begin + end) / 2;
+  for_diagonal_tiles(begin, middle, edge, visit);
+  visit(middle, end, begin, middle);
+  for_diagonal_tiles(middle, end, edge, visit);
+}
+
+/// The same for tiles that cover the block, or its lower half.
+template <class Visit>
+void for_tiles(int64_t left, int64_t right, const TileEdges& edges, bool lower_half, const Visit& visit) {
+  for (int64_t i = 0; i < left; i += edges.left) {
+    const int64_t i_end = std::min(left, i + edges.left), right_end = lower_half ? i : right;
+    for (int64_t j = 0; j < right_end; j += edges.right)
+      visit(i, i_end, j, std::min(right_end, j + edges.right));
+    if (lower_half) for_diagonal_tiles(i, i_end, edges.diagonal, visit);
   }
 }
 
 /// block += left right' for (n r, m) and (n~ r, m), by tiles.
 void add_gram(const Tensor& block, const Tensor& left, const Tensor& right, bool lower_half) {
   // Of a small square, too, little is computed above the diagonal.
-  const int64_t edge = std::clamp<int64_t>(left.size(0) / 6, 96, tile_rows);
-  for_tiles(left.size(0), right.size(0), lower_half ? edge : tile_rows, lower_half ? edge : right.size(0),
-            lower_half, [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
+  const int64_t diagonal = std::clamp<int64_t>(left.size(0) / 6, 96, diagonal_rows);
+  const TileEdges edges{tile_rows, lower_half ? tile_rows : right.size(0), diagonal};
+  for_tiles(left.size(0), right.size(0), edges, lower_half,
+            [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
               block.slice(0, i, i_end)
                   .slice(1, j, j_end)
                   .addmm_(left.slice(0, i, i_end), right.slice(0, j, j_end).t());
@@ -55,7 +70,8 @@ void add_products(const Tensor& block, const KernelTerm& left, const KernelTerm&
   const Tensor d_left = by_kernel_row(left.cotangents, r), d_right = by_kernel_row(right.cotangents, q);
   const int64_t edge = std::max<int64_t>(1, tile_rows / std::max(r, q));
   const Tensor buffer = at::empty({edge * r * edge * q}, block.options());
-  for_tiles(left.inputs.examples(), right.inputs.examples(), edge, edge, lower_half,
+  const TileEdges edges{edge, edge, std::max<int64_t>(1, diagonal_rows / r)};
+  for_tiles(left.inputs.examples(), right.inputs.examples(), edges, lower_half,
             [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
               const int64_t rows = (i_end - i) * r, columns = (j_end - j) * q;
               Tensor product = buffer.slice(0, 0, rows * columns).view({rows, columns});
@@ -75,7 +91,7 @@ void add_identity(const Tensor& block, const KernelTerm& left, const KernelTerm&
   const double factor = left.scale * right.scale;
   const int64_t c = left.outputs;
   if (left.first_output != right.first_output) return;  // different outputs: orthogonal
-  for_tiles(left.inputs.examples(), right.inputs.examples(), tile_rows, tile_rows, lower_half,
+  for_tiles(left.inputs.examples(), right.inputs.examples(), {tile_rows, tile_rows, tile_rows}, lower_half,
             [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
               const Tensor gram = left.inputs.gram(i, i_end, right.inputs, j, j_end);
               if (outputs == KernelOutputs::summed) {
@@ -142,7 +158,7 @@ void add_positions(const Tensor& block, const KernelTerm& left, const KernelTerm
   const int64_t pairs = std::max<int64_t>(1, std::min<int64_t>(scratch, 64 << 20) / pair_bytes);
   const int64_t edge = std::max<int64_t>(1, static_cast<int64_t>(std::sqrt(static_cast<double>(pairs))));
   for_tiles(
-      left.inputs.examples(), right.inputs.examples(), edge, edge, lower_half,
+      left.inputs.examples(), right.inputs.examples(), {edge, edge, edge}, lower_half,
       [&](int64_t i, int64_t i_end, int64_t j, int64_t j_end) {
         const int64_t ni = i_end - i, nj = j_end - j;
         // (j, i T, T~): <u_it u_jt'>
