@@ -30,6 +30,10 @@ std::string_view relation_sign(theory::Relation relation) {
 
 std::string number_text(double value) { return fmt::format("{:.4g}", value); }
 
+std::string seconds_text(double seconds) {
+  return seconds < 10 ? fmt::format("{:.2g}", seconds) : fmt::format("{:.0f}", seconds);
+}
+
 std::string measured_text(const theory::Verdict& verdict) {
   if (verdict.uncertainty == 0) return number_text(verdict.measured);
   return fmt::format("{:.4g} ± {:.2g}", verdict.measured, verdict.uncertainty);
@@ -66,7 +70,8 @@ HtmlTable verdict_rows(const SystemReport& report) {
 std::string sources_list(const SystemReport& report) {
   std::vector<std::string> sources;
   for (const Claim& claim : report.evidence.claims)
-    if (!claim.source.empty() && std::find(sources.begin(), sources.end(), claim.source) == sources.end())
+    if (!claim.source.empty() && claim.source != "none" &&
+        std::find(sources.begin(), sources.end(), claim.source) == sources.end())
       sources.push_back(claim.source);
   std::string html = "<ul>\n";
   for (const std::string& source : sources) html += "<li>" + escape_html(source) + "</li>\n";
@@ -139,9 +144,10 @@ Section index_section(const IndexEntry& entry) {
   Section section{fmt::format("{} {}", id, title), ""};
   section.body = fmt::format(
       "<p><a href=\"{0}/report.html\">{1} of {2} claims as expected; figures and numbers</a> "
-      "<span class=\"note\">{3}; {4:.0f} s</span></p>\n",
+      "<span class=\"note\">{3}; {4} s</span></p>\n",
       escape_html(entry.folder), good, entry.claims["claims"].size(),
-      escape_html(entry.claims["setting"].get<std::string>()), entry.claims["seconds"].get<double>());
+      escape_html(entry.claims["setting"].get<std::string>()),
+      seconds_text(entry.claims["seconds"].get<double>()));
   section.body += html_details("All verdicts", html_table(table));
   return section;
 }
@@ -211,9 +217,11 @@ std::filesystem::path write_system_page(const SystemReport& report, const std::s
   page.sections.push_back(
       {"Again",
        html_paragraph(
-           fmt::format("It took {:.0f} seconds. The default size again: plumb verify {}. This one, "
-                       "from the description: plumb run description.yaml.",
-                       report.seconds, report.statement.id)) +
+           fmt::format("It took {} s. At the default size, and exactly this one from its description, which "
+                       "lies beside this page:",
+                       seconds_text(report.seconds))) +
+           fmt::format("<pre>plumb verify {}\nplumb run description.yaml</pre>\n",
+                       escape_html(report.statement.id)) +
            html_details("Description (" + type + ")", "<pre>" + escape_html(description) + "</pre>")});
   page.sections.push_back({"Sources", sources_list(report)});
   write_file_atomically(folder / "report.html", html_page(page));

@@ -26,18 +26,20 @@ figcaption{font-size:.9rem;color:var(--faint);max-width:36rem}
 figcaption b{color:var(--text);display:block}
 .scroll{overflow-x:auto;margin:.6rem 0}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top;text-align:left}
+th,td{padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top;text-align:left}
 th{font-weight:600;vertical-align:bottom}
-.number{text-align:right;white-space:nowrap}
+.number{text-align:right}
+td.number{white-space:nowrap}
 .number:last-child{padding-right:0}
 td:first-child{min-width:9rem}
 details{border:1px solid var(--line);border-radius:6px;padding:.5rem .9rem;margin:.6rem 0}
 summary{cursor:pointer;font-weight:600}
 pre{background:var(--tint);padding:.7rem .9rem;overflow-x:auto;font-size:.85rem;line-height:1.45;border-radius:6px}
 .note{color:var(--faint);font-size:.9rem}
-@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}
+@media print{html{font-size:10pt}body{max-width:none;padding:0}.scroll{overflow:visible}
 table{font-size:8pt}th,td{padding-right:.35rem}pre{white-space:pre-wrap}h2{break-after:avoid}
-.figures{grid-template-columns:1fr 1fr}}
+.figures{grid-template-columns:1fr 1fr}tr{break-inside:avoid}
+details::details-content{content-visibility:visible}}
 )css";
 
 }  // namespace

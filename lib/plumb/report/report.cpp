@@ -71,11 +71,10 @@ Section geometry_section(const std::vector<Point>& points, const std::filesystem
   const std::vector<Figure> figures = geometry_figures(points);
   if (figures.empty()) return section;
   section.body = place_figures(figures, folder);
-  section.body += html_paragraph(
-      "Recorded by probes, which change nothing of the runs; every column is in the folder probes/ of each "
-      "run, and "
-      "`plumb list probe NAME` says what it means. " +
-      probe_cost_sentence(points));
+  section.body += fmt::format(
+      "<p>Recorded by probes, which change nothing of the runs; every column is in the folder probes/ of "
+      "each run, and <code>plumb list probe NAME</code> says what it means. {}</p>\n",
+      escape_html(probe_cost_sentence(points)));
   return section;
 }
 
@@ -191,13 +190,17 @@ Section provenance_section(const Results& results) {
     }
   }
   Section section{"Where the numbers come from", html_table(table)};
-  section.body += html_paragraph("To repeat the experiment, or go on with it where it was stopped:");
-  section.body += fmt::format("<pre>plumb run experiment.yaml\nplumb report {}</pre>\n",
-                              escape_html(results.folder.filename().string()));
+  const std::string name = escape_html(results.folder.filename().string());
   section.body += html_paragraph(
-      "experiment.yaml lies beside this page; each run's folder holds its complete settings (run.yaml), its "
-      "provenance and every measured number (CSV). figures/ holds each figure as SVG and its numbers as "
-      "CSV.");
+      "To go on with the experiment where it was stopped, and to draw this page again, from the folder above "
+      "this one:");
+  section.body += fmt::format("<pre>plumb run {0}/experiment.yaml --out .\nplumb report {0}</pre>\n", name);
+  section.body += html_paragraph("To repeat it from the start, into another folder:");
+  section.body += fmt::format("<pre>plumb run {}/experiment.yaml --out again</pre>\n", name);
+  section.body += html_paragraph(
+      "Data sets that are not in plumb's own folder need --data FOLDER. experiment.yaml lies beside this "
+      "page; each run's folder holds its complete settings (run.yaml), its provenance and every measured "
+      "number (CSV). figures/ holds each figure as SVG and its numbers as CSV.");
   return section;
 }
 

@@ -30,6 +30,11 @@ Json load_json(const std::filesystem::path& file) {
 std::string json_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return fmt::format("{}", value.get<double>());
+  if (value.is_array()) {
+    std::vector<std::string> parts;
+    for (const Json& part : value) parts.push_back(json_text(part));
+    return fmt::format("{}", fmt::join(parts, ", "));
+  }
   return value.is_null() ? "" : value.dump();
 }
 
