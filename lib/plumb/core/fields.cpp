@@ -66,6 +66,12 @@ std::string read_word(const Config& config, const std::vector<std::string>& choi
   return config.text;
 }
 
+ByteSize read_byte_size(const Config& config) {
+  const auto size = parse_byte_size(read_word(config, {}));
+  if (!size) config.fail(fmt::format("'{}' is no size of memory; write 512MiB or 4GiB", config.text));
+  return *size;
+}
+
 const Config& expect_list(const Config& config) {
   if (config.kind != Config::Kind::sequence) wrong_type(config, "a list");
   return config;
@@ -114,6 +120,9 @@ Config to_config(const Fields::Pointer& pointer) {
                         },
                         [&](const std::optional<double>* value) {
                           return *value ? Config::scalar(number_text(**value)) : none();
+                        },
+                        [&](const std::optional<ByteSize>* value) {
+                          return *value ? string_config(to_text(**value)) : none();
                         },
                         [](const WordOrNumbers* value) {
                           const auto* word = std::get_if<std::string>(value);
@@ -181,6 +190,10 @@ void FieldReader::visit(const Field& field) {
                  [&](std::optional<double>* value) {
                    value->reset();
                    if (!is_none(*config)) *value = read_number<double>(*config, field.range);
+                 },
+                 [&](std::optional<ByteSize>* value) {
+                   value->reset();
+                   if (!is_none(*config)) *value = read_byte_size(*config);
                  },
                  [&](WordOrNumbers* value) {
                    if (config->kind == Config::Kind::scalar)

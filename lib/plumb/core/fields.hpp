@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "plumb/core/byte_size.hpp"
 #include "plumb/core/config.hpp"
 
 namespace plumb {
@@ -71,7 +72,7 @@ class Fields {
  public:
   using Pointer =
       std::variant<bool*, int64_t*, double*, std::string*, std::vector<int64_t>*, std::vector<std::string>*,
-                   std::optional<int64_t>*, std::optional<double>*, WordOrNumbers*>;
+                   std::optional<int64_t>*, std::optional<double>*, std::optional<ByteSize>*, WordOrNumbers*>;
   struct Field {
     std::string_view key;
     Pointer value;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace plumb {
 
@@ -11,7 +12,12 @@ namespace plumb {
 /// convolutional network.
 void keep_freed_memory();
 
-/// Bytes that the system can give to new processes without swapping; 4 GiB where it does not say.
+/// Bytes that the system can give to new processes without swapping (4 GiB where it does not say), or that
+/// the control groups of this process have left, whichever is less: a container is killed by its own limit.
 int64_t available_memory();
+
+/// The least that is left in the control groups named by `membership` (the format of /proc/self/cgroup, both
+/// versions) and in those around them, mounted at `root`; the largest number where none has a limit.
+int64_t free_of_control_groups(const std::string& membership, const std::string& root);
 
 }  // namespace plumb
