@@ -22,7 +22,9 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   test::watch(
       std::make_shared<test::LinearNetwork>(6, 3), data, kernel_training,
       "[{type: tangent_kernel, every: 3, examples: 5, save: true}, {type: jacobian_rank, examples: 5}, "
-      "{type: jacobian_rank, name: wide, examples: 12, method: svd}]",
+      "{type: jacobian_rank, name: wide, examples: 12, method: svd}, "
+      "{type: jacobian_rank, name: factored, examples: 12, method: tsqr}, "
+      "{type: tangent_kernel, name: certified, examples: 5, certificate: true, memory: 1GiB}]",
       folder.path());
   const Tensor x = data.train.inputs.index_select(0, choose_examples(data, 5, Selection::random, Seed(1)));
   const Tensor eigenvalues = torch::linalg_eigvalsh(x.mm(x.t()));
@@ -54,6 +56,12 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   const Table wide = test::probe_table(folder.path(), "wide");
   CHECK(wide.column("rank")[0] == 18);
   CHECK(wide.column("full_rank")[0] == 18);  // min(36, 18 weights)
+  const Table factored = test::probe_table(folder.path(), "factored");
+  CHECK(factored.column("rank")[0] == 18);
+  CHECK(factored.column("sigma_min")[0] == Approx(wide.column("sigma_min")[0]).epsilon(1e-10));
+  const Table certified = test::probe_table(folder.path(), "certified");
+  CHECK(certified.column("lambda_min_lower")[0] >= table.column("lambda_min_lower")[0]);
+  CHECK(certified.column("lambda_min_lower")[0] <= smallest);
 }
 
 TEST_CASE("drift, alignment and eigenvalues follow from the Jacobians at the recorded weights",

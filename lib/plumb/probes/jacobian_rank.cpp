@@ -3,30 +3,35 @@
 // inequality (Liu, Zhu and Belkin 2022).
 //
 // By default the singular values come from G = J J' summed in float64, which resolves sigma > about 4e-7
-// sigma_max for a probe set of 64 examples and 10 classes; the decomposition of J itself (method: svd)
-// resolves more and costs more.
+// sigma_max for a probe set of 64 examples and 10 classes; the decomposition of J itself (svd, or tsqr, which
+// never holds more of J than one parameter's part) resolves more and costs more. Ranks are those of J as the
+// network's own dtype gives it.
 #include <cmath>
+#include <optional>
 
 #include <torch/torch.h>
 
 #include "plumb/analysis/jacobian.hpp"
 #include "plumb/analysis/rank.hpp"
+#include "plumb/analysis/tsqr.hpp"
 #include "plumb/probes/probe.hpp"
 
 namespace plumb {
 namespace {
 
-enum class RankMethod { gram, svd };
+enum class RankMethod { gram, svd, tsqr };
 
-struct JacobianRankOptions : ProbeSetOptions {
+struct JacobianRankOptions : KernelProbeOptions {
   RankMethod method = RankMethod::gram;
   bool save = true;
 
   void fields(Fields& f) {
-    ProbeSetOptions::fields(f);
-    f.field("method", method,
-            "gram: eigenvalues of J J', summed in float64; svd: singular values of J, in its dtype",
-            {"gram", "svd"});
+    KernelProbeOptions::fields(f);
+    f.field(
+        "method", method,
+        "gram: eigenvalues of J J', summed in float64; svd: singular values of J; tsqr: the same by the QR "
+        "factorization of J', one parameter after the other",
+        {"gram", "svd", "tsqr"});
     f.field("save", save, "write the singular values to a file for each row");
   }
 };
@@ -52,16 +57,13 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
   Measurement measure(const Moment& moment, const ProbeSet& set) override {
     const NetworkFunction function(moment.network);
     Measurement measured;
-    const Tensor matrix = options_.method == RankMethod::svd ? Jacobian(function, set.inputs).dense()
-                                                             : tangent_kernel_of(moment, set);
-    if (!at::isfinite(matrix).all().item<bool>()) {
+    const std::optional<RankReport> found = report_of(function, moment, set);
+    if (!found) {
       measured.values.assign(columns().size(), not_defined);
       return measured;
     }
-    const RankReport report = options_.method == RankMethod::svd
-                                  ? rank_of_matrix(matrix)
-                                  : rank_of_gram(matrix, function.parameter_count());
-    const auto full = static_cast<double>(std::min(matrix.size(0), function.parameter_count()));
+    const RankReport& report = *found;
+    const auto full = static_cast<double>(std::min(report.rows, function.parameter_count()));
     measured.values = {static_cast<double>(report.rank),
                        static_cast<double>(std::min(report.at_most, static_cast<int64_t>(full))),
                        full,
@@ -75,6 +77,29 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
                        report.spectrum.effective_rank()};
     if (options_.save) measured.tensors.put("singular_values", report.spectrum.values);
     return measured;
+  }
+
+ private:
+  /// None where J is not finite.
+  std::optional<RankReport> report_of(const NetworkFunction& function, const Moment& moment,
+                                      const ProbeSet& set) const {
+    const auto finite = [](const Tensor& matrix) { return at::isfinite(matrix).all().item<bool>(); };
+    if (options_.method == RankMethod::gram) {
+      const Tensor kernel = tangent_kernel_of(moment, set, options_.memory);
+      return finite(kernel) ? std::optional(rank_of_gram(kernel, function.parameter_count())) : std::nullopt;
+    }
+    if (options_.method == RankMethod::svd) {
+      const Tensor jacobian = Jacobian(function, set.inputs).dense();
+      return finite(jacobian) ? std::optional(rank_of_matrix(jacobian)) : std::nullopt;
+    }
+    std::optional<Tsqr> factorization;
+    for (const std::string& name : function.names()) {
+      const Tensor part = Jacobian(function.restricted({name}), set.inputs).dense();
+      if (!finite(part)) return std::nullopt;
+      if (!factorization) factorization.emplace(part.size(0));
+      factorization->add(part.t());
+    }
+    return factorization->rank(/*transposed=*/true);
   }
 };
 

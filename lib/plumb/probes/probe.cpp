@@ -39,6 +39,12 @@ void ProbeSetOptions::fields(Fields& f) {
           {"random", "first"});
 }
 
+void KernelProbeOptions::fields(Fields& f) {
+  ProbeSetOptions::fields(f);
+  f.field("memory", memory,
+          "what forming the kernel may hold at a time, for example 4GiB; none: half of what is available");
+}
+
 Tensor choose_examples(const TrainingData& data, int64_t examples, Selection choose, const Seed& seed) {
   const int64_t all = data.train.size();
   Tensor order = at::arange(all, at::kLong);

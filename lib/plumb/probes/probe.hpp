@@ -42,6 +42,13 @@ struct ProbeSetOptions : ProbeOptions {
   void fields(Fields& f);
 };
 
+/// What a probe that forms the tangent kernel can be told beside.
+struct KernelProbeOptions : ProbeSetOptions {
+  std::optional<ByteSize> memory = {};  // as TangentKernelOptions::memory
+
+  void fields(Fields& f);
+};
+
 /// The tangent kernel at the last state that a probe asked for it; see tangent_kernel_of.
 struct SharedKernel {
   int64_t step = -1;
@@ -156,7 +163,8 @@ LossGradient loss_gradient(const Moment& moment, const Tensor& indices, int64_t 
 
 /// The tangent kernel of all pairs of outputs on the probe set, (n c, n c), summed in float64; computed once
 /// for all probes that look at the same examples at the same state.
-Tensor tangent_kernel_of(const Moment& moment, const ProbeSet& set);
+Tensor tangent_kernel_of(const Moment& moment, const ProbeSet& set,
+                         const std::optional<ByteSize>& memory = {});
 
 /// Euclidean norm, added up in double whatever the dtype; 0 for no elements.
 double norm_of(const Tensor& tensor);

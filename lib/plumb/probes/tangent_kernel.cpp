@@ -20,16 +20,20 @@
 namespace plumb {
 namespace {
 
-struct TangentKernelProbeOptions : ProbeSetOptions {
+struct TangentKernelProbeOptions : KernelProbeOptions {
   KernelOutputs outputs = KernelOutputs::pairs;
   bool by_parameter = false;
+  bool certificate = false;
   bool save = false;
 
   void fields(Fields& f) {
-    ProbeSetOptions::fields(f);
+    KernelProbeOptions::fields(f);
     f.field("outputs", outputs, "pairs: (n c, n c), every pair of outputs; summed: (n, n), their trace",
             {"pairs", "summed"});
     f.field("by_parameter", by_parameter, "drift of each parameter's part of the kernel, too");
+    f.field("certificate", certificate,
+            "narrow lambda_min_lower by Cholesky factorizations (Rump 2006), which cost about as much as the "
+            "eigenvalues");
     f.field("save", save, "write the kernel to a file for each row");
   }
 };
@@ -52,7 +56,10 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
         {"lambda_max", "largest eigenvalue of G"},
         {"lambda_min", "smallest eigenvalue of G, never below 0"},
         {"lambda_min_lower", "lambda_min is no less"},
-        {"lambda_min_upper", "lambda_min is no more; what rounding did when G was formed is contained"},
+        {"lambda_min_upper",
+         "lambda_min is no more; contained is what rounding did to the float64 sums of G, not what it did in "
+         "the "
+         "network's own dtype to the Jacobian"},
         {"pl_constant", "4 lambda_min: mu of ||grad L||^2 >= mu (L - L*) for L = sum ||h - y||^2"},
         {"pl_constant_karimi", "2 lambda_min: mu of 1/2 ||grad L||^2 >= mu (L - L*) for the same L"}};
   }
@@ -76,7 +83,7 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
     const double norm = norm_of(g), start_norm = norm_of(start);
     SmallestEigenvalueOptions eigen_options;
     eigen_options.inner = function.parameter_count();
-    eigen_options.factorizations = 0;  // a certificate would cost as much as the eigenvalues
+    if (!options_.certificate) eigen_options.factorizations = 0;
     const SmallestEigenvalue smallest = smallest_eigenvalue(g, eigen_options);
     if (moment.step == 0) start_largest_ = smallest.lambda_max;
     const double operator_drift = symmetric_eigenvalues(change).abs().max().item<double>();
@@ -115,8 +122,9 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
   std::vector<Tensor> kernels_of(const NetworkFunction& function, const Moment& moment,
                                  const ProbeSet& set) const {
     const bool pairs = options_.outputs == KernelOutputs::pairs;
-    if (!options_.by_parameter && pairs) return {tangent_kernel_of(moment, set)};
+    if (!options_.by_parameter && pairs) return {tangent_kernel_of(moment, set, options_.memory)};
     TangentKernelOptions options;
+    if (options_.memory) options.memory = options_.memory->bytes;
     options.outputs = options_.outputs;
     options.accumulate_double = true;
     if (!options_.by_parameter) return {tangent_kernel(function, set.inputs, options).matrix};
