@@ -2,6 +2,7 @@
 /// operator and dense.
 #pragma once
 
+#include "plumb/analysis/kernel_plan.hpp"
 #include "plumb/analysis/linear_operator.hpp"
 #include "plumb/analysis/network_function.hpp"
 #include "plumb/core/tensor.hpp"
@@ -27,7 +28,8 @@ class Jacobian final : public LinearOperator {
   /// J' u: (n c) -> (p), or (n c, m) -> (p, m); one backward pass per column.
   Tensor apply_transposed(const Tensor& u) const override;
   /// (n c, p), by per-sample gradients; parameters whose use is not recognised by backward passes. Checked
-  /// against one random vector-Jacobian product, with a fall back to backward passes for everything.
+  /// against one random vector-Jacobian product; where that fails, outputs go through backward one by one,
+  /// then every row does. Throws Error when no route passes.
   Tensor dense() const;
 
   const NetworkFunction& function() const { return function_; }
@@ -36,7 +38,7 @@ class Jacobian final : public LinearOperator {
  private:
   Tensor column_product(const Tensor& v) const;
   Tensor row_product(const Tensor& u) const;
-  Tensor dense_by(bool backward_passes) const;
+  Tensor dense_by(KernelRoute route, bool batching) const;
 
   NetworkFunction function_;
   Tensor inputs_;

@@ -218,6 +218,7 @@ void KernelPlan::add_rows_of_unrecognised(const Tensor& inputs, int64_t first, i
   const NetworkFunction::Differentiation differentiation(function_);
   for (int64_t i = 0; i < examples; ++i) {
     const Tensor predictions = function_(inputs.slice(0, i, i + 1).detach());
+    if (!predictions.requires_grad()) return;  // none of these parameters has a part in them
     for (int64_t k = first; k < last; ++k) {
       const auto gradients =
           torch::autograd::grad({predictions[0][k]}, parameters, {}, /*retain_graph=*/k + 1 < last,

@@ -32,7 +32,7 @@ bool find_examples(ParameterUse& use, const Tensor& d, int64_t batch, int64_t ex
   };
   if (use.output.empty()) return false;
   if (!d.defined()) return use.output[0] % batch == 0;
-  if (use.kind == UseKind::product) {
+  if (use.kind == UseKind::product || use.rows_of_product) {
     if (d.size(0) % batch != 0) return false;
     if (is_of_one_example(d.view({batch, -1, d.size(1)}), 0, example)) return true;
     return use.examples_second = is_of_one_example(d.view({-1, batch, d.size(1)}), 1, example);

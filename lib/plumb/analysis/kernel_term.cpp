@@ -208,7 +208,7 @@ TermInputs::TermInputs(const autograd::ParameterUse& use, int64_t examples, int6
 Tensor TermInputs::slice(int64_t begin, int64_t end) const {
   Tensor part = saved_.slice(0, begin, end);
   if (kind_ == UseKind::lookup) {
-    part = at::one_hot(part, classes_) * part.ne(skipped_).unsqueeze(-1);
+    part = at::one_hot(part.to(at::kLong), classes_) * part.ne(skipped_).unsqueeze(-1);
   } else if (kind_ == UseKind::convolution) {
     const auto& shape = convolution_;
     const bool points =
@@ -239,9 +239,14 @@ Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int
 
 void add_contribution(const Tensor& block, const KernelTerm& left, const KernelTerm& right,
                       KernelOutputs outputs, bool lower_half, int64_t scratch) {
-  expects(left.form == right.form && left.parameter == right.parameter,
+  const auto is_product = [](TermForm form) {
+    return form == TermForm::product || form == TermForm::identity;
+  };
+  expects(left.parameter == right.parameter &&
+              (left.form == right.form || (is_product(left.form) && is_product(right.form))),
           "the terms belong to different parts of J");
-  switch (left.form) {
+  // One block's cotangents can happen to be unit vectors where another's are not.
+  switch (left.form == right.form ? left.form : TermForm::product) {
     case TermForm::rows:
       return add_gram(block, by_kernel_row(left.rows, rows_per_example(left, outputs)),
                       by_kernel_row(right.rows, rows_per_example(right, outputs)), lower_half);

@@ -51,7 +51,7 @@ struct KernelTerm {
   int64_t parameter = 0;  // the first of those it stands for
   Tensor rows;            // rows: (examples, outputs, P)
   TermInputs inputs;      // all other forms
-  Tensor cotangents;      // product: (examples, outputs, b); positions, outer: (examples, outputs, b, T)
+  Tensor cotangents;      // product, identity: (examples, outputs, b); positions, outer: (..., b, T)
   double scale = 0;       // identity: s
   int64_t outputs = 0, first_output = 0;  // which outputs these are
 };

@@ -41,9 +41,9 @@ class NetworkFunction {
   /// training mode couples examples or draws noise (named), predictions that change from call to call or that
   /// depend on the rest of the batch.
   void check(const Tensor& inputs) const;
-  /// The same when the predictions of `inputs` are at hand. One example is predicted again, alone, unless a
-  /// network function that this is a copy of, or a copy of this, has passed before: that predictions depend on
-  /// their example alone is taken to be the network's nature, not that of its weights.
+  /// The same when the predictions of `inputs` are at hand. One example is predicted again, alone, unless
+  /// this or a copy has passed before with every module in the same mode (train or eval): that predictions
+  /// depend on their example alone is taken to be the network's nature, not that of its weights.
   void check(const Tensor& inputs, const Tensor& predictions) const;
   /// The part of it that needs no inputs: parameters and modules.
   void check_parameters() const;
@@ -55,12 +55,16 @@ class NetworkFunction {
   void check_modules() const;
   void check_finite(const Tensor& predictions) const;
   void check_examples(const Tensor& inputs) const;
+  /// Whether no derivative of the first example's predictions by another example differs from 0.
+  bool has_no_derivative_by_others(const Tensor& inputs) const;
+  std::vector<bool> modes() const;  // is_training() of every module
 
   torch::nn::Module* module_;
   Forward forward_;
   std::vector<std::string> names_;
   std::vector<Tensor> parameters_;
-  std::shared_ptr<bool> examples_alone_ = std::make_shared<bool>(false);  // see check
+  /// The modes in which predictions were found to depend on their example alone; empty: none yet.
+  std::shared_ptr<std::vector<bool>> examples_alone_ = std::make_shared<std::vector<bool>>();
 };
 
 class NetworkFunction::Differentiation {

@@ -55,9 +55,10 @@ KernelTiling fit(const KernelProblem& problem, const KernelPlan& plan, int64_t m
                         static_cast<double>(c10::elementSize(problem.dtype)) * static_cast<double>(matrices);
   const double left = budget - kernel;
   const double scratch = std::clamp(left / 8, 16.0 * (1 << 20), 512.0 * (1 << 20));
-  // The check holds J' u, twice where blocks are added up or inputs are two.
+  // The check holds J' u, once more where blocks are added up, and once more where inputs are two.
   const double checked = problem.options.check
-                             ? 2.0 * static_cast<double>(problem.function.parameter_count()) *
+                             ? (problem.symmetric ? 2.0 : 3.0) *
+                                   static_cast<double>(problem.function.parameter_count()) *
                                    static_cast<double>(problem.function.parameters().front().element_size())
                              : 0;
   const auto held = [&](const KernelTiling& tiling) {
@@ -341,12 +342,14 @@ Kernels compute_checked(const NetworkFunction& function, const Tensor& left, con
                   kernels.whole.error, allowed);
   // LibTorch's batching of an operator can be wrong; what is read from the graph can be, too.
   if (options.route != KernelRoute::rows) {
+    kernels = {};  // frees the matrices before others are made
     kernels = compute(problem, options.route, by_parameter, false);
     kernels.whole.notes.push_back(finding + "; outputs went through backward one by one");
     if (passes()) return kernels;
   }
   if (options.route != KernelRoute::automatic)
     throw Error(finding + "; the route rows does not read the graph");
+  kernels = {};
   kernels = compute(problem, KernelRoute::rows, by_parameter, false);
   kernels.whole.notes.push_back(finding + "; everything went by rows");
   if (!passes()) throw Error(finding + ", and so does the route rows");
@@ -368,6 +371,12 @@ TangentKernel tangent_kernel(const NetworkFunction& function, const Tensor& inpu
 ParameterKernels tangent_kernel_by_parameter(const NetworkFunction& function, const Tensor& inputs,
                                              const TangentKernelOptions& options) {
   Kernels kernels = compute_checked(function, inputs, inputs, true, options, true);
+  return {function.names(), std::move(kernels.matrices), std::move(kernels.whole)};
+}
+
+ParameterKernels tangent_kernel_by_parameter(const NetworkFunction& function, const Tensor& inputs,
+                                             const Tensor& others, const TangentKernelOptions& options) {
+  Kernels kernels = compute_checked(function, inputs, others, false, options, true);
   return {function.names(), std::move(kernels.matrices), std::move(kernels.whole)};
 }
 

@@ -51,5 +51,8 @@ struct ParameterKernels {
 };
 ParameterKernels tangent_kernel_by_parameter(const NetworkFunction& function, const Tensor& inputs,
                                              const TangentKernelOptions& options = {});
+/// The same of `inputs` (rows) with `others` (columns).
+ParameterKernels tangent_kernel_by_parameter(const NetworkFunction& function, const Tensor& inputs,
+                                             const Tensor& others, const TangentKernelOptions& options = {});
 
 }  // namespace plumb

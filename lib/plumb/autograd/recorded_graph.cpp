@@ -176,6 +176,7 @@ class Walk {
   static bool recognise(ParameterUse& use, size_t i) {
     Node* node = use.node.get();
     if (auto* addmm = dynamic_cast<generated::AddmmBackward0*>(node)) {
+      use.rows_of_product = i == 0 && use.shape.size() == 1;
       if (i == 0) return shift(use, addmm->beta.toDouble());
       return i == 2 && product(use, addmm->mat1_.unpack(), addmm->alpha.toDouble());
     }
@@ -240,9 +241,15 @@ class Walk {
     use.saved = node.input_.unpack();
     auto& shape = use.convolution;
     shape.kernel = {use.shape.begin() + 2, use.shape.end()};
-    shape.stride = plain_sizes(node.stride);
-    shape.padding = plain_sizes(node.padding);
-    shape.dilation = plain_sizes(node.dilation);
+    // One number stands for all axes where a caller gave one.
+    const auto of_every_axis = [&](const auto& recorded) {
+      std::vector<int64_t> sizes = plain_sizes(recorded);
+      if (sizes.size() == 1) sizes.resize(axes, sizes[0]);
+      return sizes;
+    };
+    shape.stride = of_every_axis(node.stride);
+    shape.padding = of_every_axis(node.padding);
+    shape.dilation = of_every_axis(node.dilation);
     shape.groups = plain(node.groups);
     if (axes == 1) {
       use.saved = use.saved.unsqueeze(-1);
@@ -304,7 +311,7 @@ int64_t ParameterUse::positions(int64_t examples) const {
 }
 
 Tensor ParameterUse::examples_first(const Tensor& d, int64_t examples) const {
-  if (kind != UseKind::product) return examples_second ? d.transpose(0, 1) : d;
+  if (kind != UseKind::product && !rows_of_product) return examples_second ? d.transpose(0, 1) : d;
   return examples_second ? d.reshape({-1, examples, d.size(-1)}).transpose(0, 1)
                          : d.reshape({examples, -1, d.size(-1)});
 }

@@ -42,6 +42,7 @@ struct ParameterUse {
   ConvolutionShape convolution;  // of a convolution
   int64_t skipped_index = -1;    // of a lookup: the index that gets no gradient
   std::vector<int64_t> output;   // shape of D
+  bool rows_of_product = false;  // of a shift: D has the rows of a product, to which it is added
   bool examples_second =
       false;  // D and saved have (positions, examples, ...); the graph does not tell: for callers
 
