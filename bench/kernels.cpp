@@ -143,7 +143,7 @@ nlohmann::json measure(const BenchOptions& options) {
                               .outputs = options.summed ? KernelOutputs::summed : KernelOutputs::pairs};
   wanted.check = !options.unchecked;
   if (options.memory_mib > 0) wanted.memory = options.memory_mib << 20;
-  if (options.routes) return all_routes(function, inputs, wanted, options.repeat);
+  if (options.routes) return all_routes(function, inputs, wanted, std::max<int64_t>(2, options.repeat));
   // Between repetitions, because the rate moves with what else the machine does.
   std::vector<double> wall, rates{product_rate()};
   const double before = peak_mebibytes();
@@ -191,7 +191,7 @@ int main(int argc, char** argv) {
   program.add_flag("--matrix-free", options.matrix_free,
                    "extreme eigenvalues and a solution without the matrix");
   program.add_option("--memory-mib", options.memory_mib, "budget; 0: half of what is available");
-  program.add_option("--repeat", options.repeat);
+  program.add_option("--repeat", options.repeat)->check(CLI::PositiveNumber);
   program.add_option("--threads", options.threads);
   CLI11_PARSE(program, argc, argv);
   at::set_num_threads(options.threads);
