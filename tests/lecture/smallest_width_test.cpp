@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/lecture/lecture.hpp"
 
 using namespace plumb;
 using theory::Ruling;
@@ -38,7 +39,7 @@ BoundRow row_of(const std::string& reference) {
 
 TEST_CASE("each row's claim fails for widths that grow faster and holds for slower ones",
           "[lecture][overparameterization]") {
-  REQUIRE(bound_rows().size() == 6);
+  REQUIRE(bound_rows().size() == 7);
   for (const BoundRow& row : bound_rows()) {
     INFO(row.reference);
     CHECK(exponent_claim(row, widths_like(row.exponent + 0.5, 0.05)).verdict.ruling == Ruling::fails);
@@ -53,12 +54,56 @@ TEST_CASE("each row's claim fails for widths that grow faster and holds for slow
   CHECK(exponent_claim(row_of("Oymak"), widths_like(2.15, 0.01)).verdict.ruling == Ruling::fails);
 }
 
+TEST_CASE("a network that fits with fewer parameters than examples is caught",
+          "[lecture][overparameterization]") {
+  const std::vector<BoundRow> rows{row_of("Du"), row_of("softplus"), row_of("Song et al")};
+  std::vector<std::vector<WidthFound>> found{{{10, 3, 12}, {20, 5, 20}}, {{10, 3, 3}}, {{10, 2, 10}}};
+  CHECK(counting_claim(rows, found).verdict.ruling == Ruling::holds);
+  CHECK(counting_claim(rows, found).verdict.measured == 1);
+  found[2][0].parameters = 9;
+  CHECK(counting_claim(rows, found).verdict.ruling == Ruling::fails);
+  CHECK(counting_claim(rows, found).verdict.place.find("Song et al") != std::string::npos);
+  found[0][1] = {20, 0, 0};
+  CHECK(counting_claim(rows, found).verdict.ruling == Ruling::hypotheses_not_met);
+  CHECK_THROWS_AS(counting_claim(rows, {{}}), ContractError);
+}
+
+TEST_CASE("the part of a sphere near a point is the fraction of random points there",
+          "[lecture][overparameterization]") {
+  CHECK(cap_fraction(1, 1) == 0.5);
+  CHECK(cap_fraction(2, std::sqrt(2.0)) == Approx(0.5));
+  CHECK(cap_fraction(3, 1) == Approx(0.25));  // Archimedes: distance^2/4
+  CHECK(cap_fraction(10, 2) == Approx(1));
+  at::Generator generator = Seed(3).stream("points");
+  const at::Tensor points = at::randn({20000, 5}, generator, at::kDouble);
+  const at::Tensor first = (points / points.norm(2, 1, true)).select(1, 0);
+  const double near = (2 - 2 * first).sqrt().lt(0.9).to(at::kDouble).mean().item<double>();
+  CHECK(near == Approx(cap_fraction(5, 0.9)).margin(0.011));  // 5 deviations
+}
+
+TEST_CASE("searches on several threads find what each finds alone", "[lecture][overparameterization]") {
+  const std::vector<BoundRow> rows{row_of("Du"), row_of("ReLU")};
+  const WidthSearch search{.examples = {8, 12}, .dimension = 6, .seeds = 2, .max_steps = 300};
+  at::set_num_threads(2);
+  const auto together = smallest_widths_of_all(rows, search, Seed(4));
+  at::set_num_threads(1);
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const auto alone = smallest_widths(rows[row], search, Seed(4));
+    REQUIRE(together[row].size() == 4);
+    for (size_t i = 0; i < 4; ++i) {
+      CHECK(together[row][i].examples == alone[i].examples);
+      CHECK(together[row][i].width == alone[i].width);
+    }
+  }
+}
+
 TEST_CASE("the last layer fits real labels as soon as it has as many units as there are examples",
           "[lecture][overparameterization]") {
   // Square loss, last layer alone: least squares in m unknowns, solvable for random labels iff m >= n.
   BoundRow row = row_of("Kawaguchi");
   row.loss = EnsembleLoss::square;
   row.activation = Activation::relu;
+  row.sharpness = 1;
   row.trained = {false, true};
   const WidthSearch search{
       .examples = {4, 6}, .dimension = 8, .seeds = 4, .max_steps = 10000, .relative_loss = 1e-3};
@@ -97,9 +142,20 @@ TEST_CASE("the table of bounds has a claim, a curve and a line for each row",
   const auto system = entry->make();
   const Evidence evidence = system->run({.seed = Seed(2), .data_folder = {}, .progress = {}});
   CHECK(system->statement().id == "S10");
-  CHECK(evidence.claims.size() == 6);
-  CHECK(evidence.figures.at(0).curves.size() == 6);
-  CHECK(evidence.tables.at(0).table.rows.size() == 6);
+  CHECK(evidence.claims.size() == 8);
+  CHECK(evidence.figures.at(0).curves.size() == 7);
+  CHECK(evidence.tables.at(0).table.rows.size() == 7);
   for (const auto& line : evidence.tables[0].table.rows)
     CHECK(line.size() == evidence.tables[0].table.header.size());
+}
+
+TEST_CASE("a table that cannot be measured is refused with its place", "[lecture][overparameterization]") {
+  const auto refused = [](const std::string& options, const std::string& message) {
+    CHECK_THROWS_WITH(LectureExperiment::read(Config::parse(
+                          "system: {type: overparameterization_table, " + options + "}", "table.yaml")),
+                      Catch::Matchers::Contains("table.yaml:1:9") && Catch::Matchers::Contains(message));
+  };
+  refused("examples: [8, 8]", "two different numbers are needed");
+  refused("rows: [due]", "rows: 'due' is not known; did you mean 'du'?");
+  refused("dimension: 3, separation: 0.9", "forbid");
 }

@@ -97,6 +97,41 @@ TEST_CASE("two hidden layers take any values in [-1, 1] at n inputs", "[theory][
   }
 }
 
+TEST_CASE("two hidden layers take any vectors of [-1, 1]^c, with units for each coordinate",
+          "[theory][memorizer]") {
+  for (const int64_t c : {1, 2, 3, 7}) {
+    const Tensor inputs = gaussian_inputs(150);
+    const Tensor targets = uniform_targets(150 * c).view({150, c});
+    at::Generator generator = drawn("directions");
+    const auto network = memorize_values(inputs, targets, {}, generator);
+    INFO("c = " << c);
+    CHECK(largest(network.evaluate(inputs) - targets) < 1e-6);
+    // p = q = 14 >= sqrt(150); d1 = 2p, d2 = 2qc.
+    CHECK(network.layers[0].weight.sizes() == at::IntArrayRef({28, 20}));
+    CHECK(network.layers[1].weight.sizes() == at::IntArrayRef({28 * c, 28}));
+    CHECK(network.layers[2].weight.sizes() == at::IntArrayRef({c, 28 * c}));
+    CHECK(network.dense_weights() == 20 * 28 + 28 + 28 * 28 * c + 28 * c + 28 * c * c + c);
+    CHECK(network.distinct_weights() == 20 + 27 + 14 * 28 * c);
+    // Other units, other targets: a coordinate is what it is alone.
+    at::Generator again = drawn("directions");
+    const auto alone = memorize_values(inputs, targets.select(1, c - 1), {}, again);
+    CHECK(largest(network.evaluate(inputs).select(1, c - 1) - alone.evaluate(inputs).squeeze(1)) < 1e-9);
+  }
+}
+
+TEST_CASE("widths for vectors are shared out between the coordinates", "[theory][memorizer]") {
+  const Tensor inputs = gaussian_inputs(100);
+  const Tensor targets = uniform_targets(200).view({100, 2});
+  at::Generator generator = drawn("directions");
+  // p = 5, q = 20 for each of two coordinates, 3 units to spare.
+  const auto network = memorize_values(inputs, targets, {.widths = std::pair{10, 83}}, generator);
+  CHECK(network.group_size == 20);
+  CHECK(network.layers[1].weight.size(0) == 83);
+  CHECK(largest(network.evaluate(inputs) - targets) < 1e-7);
+  CHECK_THROWS_WITH(memorize_values(inputs, targets, {.widths = std::pair{10, 79}}, generator),
+                    Catch::Matchers::Contains("memorize 90 inputs"));
+}
+
 TEST_CASE("the extreme targets -1 and 1 are reached, in any order", "[theory][memorizer]") {
   const Tensor inputs = gaussian_inputs(36);
   const Tensor signs = at::randint(2, {36}, drawn("signs"), at::kDouble) * 2 - 1;

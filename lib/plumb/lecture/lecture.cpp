@@ -60,6 +60,9 @@ LectureExperiment LectureExperiment::read(Config config, const std::vector<std::
     if (experiment.name.empty()) experiment.name = statement.id + "_" + experiment.system.type();
   } catch (const ContractError& error) {
     config.find("system")->fail(error.what());
+  } catch (const ConfigError& error) {
+    // A system knows what contradicts itself in its options, not where they are written.
+    config.find("system")->fail(error.what());
   }
   return experiment;
 }
@@ -99,8 +102,8 @@ std::vector<SystemName> lecture_systems() {
     const auto [letters, number] = order_of(a.id);
     const auto [other_letters, other_number] = order_of(b.id);
     // The lecture's own systems come first.
-    return std::tuple(letters != "S", letters, number) <
-           std::tuple(other_letters != "S", other_letters, other_number);
+    return std::tuple(letters != "S", letters, number, a.id) <
+           std::tuple(other_letters != "S", other_letters, other_number, b.id);
   });
   return names;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -7,11 +8,16 @@ namespace plumb {
 namespace {
 
 struct OverparameterizationOptions {
+  std::vector<std::string> rows;
   WidthSearch search;
 
   void fields(Fields& f) {
+    f.field("rows", rows, "of the table, by the authors' names; empty: all");
     f.field("examples", search.examples, "numbers of examples n; two different ones or more", positive);
     f.field("dimension", search.dimension, "of the points on the sphere", positive);
+    f.field("separation", search.separation,
+            "smallest distance of two points in the rows that take the data for separated",
+            Range{.low = 0, .high = 2, .says = "must lie between 0 and 2"});
     f.field("seeds", search.seeds, "draws of data and weights for every n", positive);
     f.field("max_steps", search.max_steps, "of gradient descent until a width counts as too small", positive);
     f.field("max_width", search.max_width, "where a search gives up", positive);
@@ -58,15 +64,21 @@ class OverparameterizationTable final : public System {
         "The column mixes numbers of units and of parameters; at fixed input dimension both grow alike, "
         "except with three layers, where parameters grow as the square of the width. Sufficient is not "
         "necessary: a smaller measured exponent does not contradict, and a larger one in a finite range of n "
-        "would not strictly either. The measured width depends on the number of steps allowed. Kawaguchi & "
-        "Huang prove theirs for analytic activations and the table says ReLU, which is what is run here; "
-        "being "
-        "convex, their row is given three times as many steps."};
+        "would not strictly either. Three things limit the width that is measured. Below n trained "
+        "parameters "
+        "the square loss cannot vanish, which alone gives exponent 1 at fixed dimension. Few units leave "
+        "some "
+        "example without an active one, however few examples there are: a floor of about ten units, so n "
+        "must "
+        "be several times that many dimensions. And the steps allowed are limited while kernels get worse "
+        "conditioned as n grows and that raises the exponent. Kawaguchi & Huang prove theirs for analytic, "
+        "Lipschitz, monotone activations with limits at both ends, such as softplus; the table says ReLU, "
+        "and "
+        "both are run. Their softplus is sharp, log(1 + exp(10 x))/10."};
   }
 
   std::vector<std::string> paper_size() const override {
-    return {"examples=[16, 32, 64, 128, 256, 512]", "dimension=16", "seeds=20", "max_steps=20000",
-            "max_width=8192"};
+    return {"examples=[32, 64, 128, 256, 512]", "seeds=20", "max_steps=50000", "max_width=8192"};
   }
 
   Evidence run(const Surroundings& surroundings) const override {
@@ -86,19 +98,34 @@ class OverparameterizationTable final : public System {
     table.table.header = {"reference", "setting", "sufficient", "exponent", "measured", "+-"};
     for (const int64_t n : search.examples) table.table.header.push_back(fmt::format("width at {}", n));
     table.table.header.push_back("parameters / n at the end");
-    for (const BoundRow& row : bound_rows()) {
-      if (surroundings.progress) surroundings.progress(row.reference);
-      const auto found = smallest_widths(row, search, surroundings.seed);
-      evidence.claims.push_back(exponent_claim(row, found));
-      figure.curves.push_back(curve_of(row, found));
-      table.table.rows.push_back(line_of(row, found));
+    const std::vector<BoundRow> rows = chosen_rows();
+    if (surroundings.progress)
+      surroundings.progress(fmt::format("{} searches", rows.size() * search.examples.size()));
+    const auto found = smallest_widths_of_all(rows, search, surroundings.seed);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      evidence.claims.push_back(exponent_claim(rows[i], found[i]));
+      figure.curves.push_back(curve_of(rows[i], found[i]));
+      table.table.rows.push_back(line_of(rows[i], found[i]));
     }
+    if (std::any_of(rows.begin(), rows.end(),
+                    [](const BoundRow& row) { return row.loss == EnsembleLoss::square; }))
+      evidence.claims.push_back(counting_claim(rows, found));
     evidence.figures.push_back(std::move(figure));
     evidence.tables.push_back(std::move(table));
     return evidence;
   }
 
  private:
+  std::vector<BoundRow> chosen_rows() const {
+    std::vector<BoundRow> rows = bound_rows();
+    if (options_.rows.empty()) return rows;
+    const auto left_out = [&](const BoundRow& row) {
+      return std::find(options_.rows.begin(), options_.rows.end(), row.name) == options_.rows.end();
+    };
+    rows.erase(std::remove_if(rows.begin(), rows.end(), left_out), rows.end());
+    return rows;
+  }
+
   Curve curve_of(const BoundRow& row, const std::vector<WidthFound>& found) const {
     Curve curve;
     curve.label = row.reference;
@@ -130,9 +157,24 @@ class OverparameterizationTable final : public System {
 };
 
 std::unique_ptr<System> make_overparameterization_table(const OverparameterizationOptions& options) {
+  std::vector<std::string> known;
+  for (const BoundRow& row : bound_rows()) known.push_back(row.name);
+  for (const std::string& name : options.rows)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw ConfigError(fmt::format("overparameterization_table: rows: '{}' is not known{}", name,
+                                    suggestion(name, known)));
   if (std::set<int64_t>(options.search.examples.begin(), options.search.examples.end()).size() < 2)
     throw ConfigError(
         "overparameterization_table: examples: two different numbers are needed for an exponent");
+  // Below one half, drawing again until a point is far enough from the others takes two draws on average.
+  const int64_t most = *std::max_element(options.search.examples.begin(), options.search.examples.end());
+  const double covered =
+      static_cast<double>(most) * cap_fraction(options.search.dimension, options.search.separation);
+  if (covered > 0.5)
+    throw ConfigError(
+        fmt::format("overparameterization_table: separation: {} points in dimension {} that are {} apart "
+                    "forbid {:.2f} of the sphere to the next one; at most 0.5 is taken",
+                    most, options.search.dimension, options.search.separation, covered));
   return std::make_unique<OverparameterizationTable>(options);
 }
 

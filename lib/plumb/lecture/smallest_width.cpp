@@ -1,8 +1,10 @@
 #include "plumb/lecture/smallest_width.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
@@ -30,7 +32,8 @@ struct DrawnData {
 
 DrawnData draw_data(const BoundRow& row, const WidthSearch& search, int64_t n, at::Generator generator) {
   DrawnData data;
-  data.inputs = separated_points(n, search.dimension, row.separation, generator);
+  data.inputs = separated_points(n, search.dimension * row.dimension_factor,
+                                 row.separated ? search.separation : 0, generator);
   data.targets = at::randn({n, 1}, generator, at::kDouble);
   if (!row.gaussian_labels) data.targets = data.targets.sign();
   return data;
@@ -43,7 +46,7 @@ EnsembleMember draw_member(const BoundRow& row, const DrawnData& data, int64_t w
   EnsembleMember member{.inputs = data.inputs, .targets = data.targets, .weights = {}};
   const auto m = static_cast<double>(width);
   const int64_t d = data.inputs.size(1);
-  member.weights.push_back(at::randn({width, d}, generator, at::kDouble));
+  member.weights.push_back(at::randn({width, d}, generator, at::kDouble) * row.sharpness);
   for (size_t layer = 1; layer + 1 < row.trained.size(); ++layer)
     member.weights.push_back(at::randn({width, width}, generator, at::kDouble) * std::sqrt(2 / m));
   const Tensor last = at::randn({1, width}, generator, at::kDouble);
@@ -133,61 +136,131 @@ void advance_brackets(std::vector<Bracket>& brackets, const BoundRow& row, const
   }
 }
 
+std::vector<WidthFound> widths_at(int64_t n, const BoundRow& row, const WidthSearch& search,
+                                  const Seed& seed) {
+  std::vector<Bracket> brackets;
+  for (int64_t i = 0; i < search.seeds; ++i)
+    brackets.push_back({draw_data(row, search, n, seed.stream(fmt::format("data {} {}", n, i)))});
+  const auto open = [&](const Bracket& bracket) { return !bracket.done(search.max_width); };
+  while (std::any_of(brackets.begin(), brackets.end(), open)) advance_brackets(brackets, row, search, seed);
+  std::vector<WidthFound> found;
+  for (const Bracket& bracket : brackets) found.push_back({n, bracket.works, bracket.parameters});
+  return found;
+}
+
+BoundRow oymak_row() {
+  BoundRow row{.name = "oymak_soltanolkotabi",
+               .reference = "Oymak & Soltanolkotabi 2020",
+               .setting = "two layers, first trained, square loss, ReLU, sphere, random signs",
+               .bound = "Omega(n^2) parameters",
+               .exponent = 2};
+  row.trained = {true, false};
+  return row;
+}
+
+BoundRow kawaguchi_row(Activation activation, const std::string& name, const std::string& spoken) {
+  BoundRow row{
+      .name = name,
+      .reference = "Kawaguchi & Huang 2019, " + spoken,
+      .setting = fmt::format(
+          "two layers, last trained, logistic loss, {}, sphere in 3 d dimensions, random signs", spoken),
+      .bound = "Omega~(n) parameters",
+      .exponent = 1,
+      .logarithms = true};
+  row.trained = {false, true};
+  row.loss = EnsembleLoss::logistic;
+  row.patience = 3;
+  row.activation = activation;
+  // Only m counts against n here, and features of more dimensions are better conditioned: fewer steps.
+  row.dimension_factor = 3;
+  // softplus(a x)/a comes near ReLU as a grows; at a = 1 its features of the sphere are nearly linear.
+  if (activation == Activation::softplus) row.sharpness = 10;
+  return row;
+}
+
+BoundRow song_row() {
+  BoundRow row{
+      .name = "song",
+      .reference = "Song et al. 2021",
+      .setting = "two layers, both trained, square loss, GELU, sphere in 2 d dimensions, random signs",
+      .bound = "Omega~(n^(3/2)) parameters",
+      .exponent = 1.5,
+      .logarithms = true};
+  row.trained = {true, true};
+  row.activation = Activation::gelu;
+  // Smooth units are worse conditioned; in 2 d dimensions gradient descent is through in as many steps.
+  row.dimension_factor = 2;
+  row.small_product = true;
+  return row;
+}
+
 }  // namespace
 
 std::vector<BoundRow> bound_rows() {
-  BoundRow oymak{.reference = "Oymak & Soltanolkotabi 2020",
-                 .setting = "two layers, first trained, square loss, ReLU, sphere, random signs",
-                 .bound = "Omega(n^2) parameters",
-                 .exponent = 2};
-  oymak.trained = {true, false};
-  BoundRow kawaguchi{.reference = "Kawaguchi & Huang 2019",
-                     .setting = "two layers, last trained, logistic loss, ReLU, sphere, random signs",
-                     .bound = "Omega~(n) parameters",
-                     .exponent = 1,
-                     .logarithms = true};
-  kawaguchi.trained = {false, true};
-  kawaguchi.loss = EnsembleLoss::logistic;
-  kawaguchi.patience = 3;
+  const BoundRow oymak = oymak_row();
   BoundRow song_yang = oymak;
+  song_yang.name = "song_yang";
   song_yang.reference = "Song & Yang 2019";
-  song_yang.setting = "two layers, first trained, square loss, ReLU, points 0.9 apart, random signs";
-  song_yang.separation = 0.9;
+  song_yang.setting = "two layers, first trained, square loss, ReLU, separated points, random signs";
+  song_yang.separated = true;
   BoundRow du = oymak;
+  du.name = "du";
   du.reference = "Du, Zhai, Poczos, Singh 2019";
   du.setting = "two layers, first trained, square loss, ReLU, sphere, labels N(0, 1)";
   du.bound = "Omega(n^6) units";
   du.exponent = 6;
   du.gaussian_labels = true;
-  BoundRow zou{
-      .reference = "Zou & Gu 2019",
-      .setting = "three layers, first two trained, square loss, ReLU, points 0.9 apart, random signs",
-      .bound = "Omega(n^8 L^12) units",
-      .exponent = 8};
+  BoundRow zou = song_yang;
+  zou.name = "zou_gu";
+  zou.reference = "Zou & Gu 2019";
+  zou.setting = "three layers, first two trained, square loss, ReLU, separated points, random signs";
+  zou.bound = "Omega(n^8 L^12) units";
+  zou.exponent = 8;
   zou.trained = {true, true, false};
-  zou.separation = 0.9;
-  BoundRow song{.reference = "Song et al. 2021",
-                .setting = "two layers, both trained, square loss, GELU, sphere, random signs",
-                .bound = "Omega~(n^(3/2)) parameters",
-                .exponent = 1.5,
-                .logarithms = true};
-  song.trained = {true, true};
-  song.activation = Activation::gelu;
-  song.small_product = true;
-  return {oymak, kawaguchi, song_yang, du, zou, song};
+  return {oymak,
+          kawaguchi_row(Activation::softplus, "kawaguchi_huang", "softplus"),
+          kawaguchi_row(Activation::relu, "kawaguchi_huang_relu", "ReLU"),
+          song_yang,
+          du,
+          zou,
+          song_row()};
+}
+
+double cap_fraction(int64_t d, double distance) {
+  const double angle = 2 * std::asin(std::min(1.0, distance / 2));
+  if (d == 1) return distance < 2 ? 0.5 : 1;
+  // int_0^angle sin^(d-2) / int_0^pi sin^(d-2), by midpoints.
+  const auto integral = [&](double end) {
+    constexpr int parts = 2000;
+    double sum = 0;
+    for (int i = 0; i < parts; ++i)
+      sum += std::pow(std::sin((i + 0.5) * end / parts), static_cast<double>(d - 2));
+    return sum * end / parts;
+  };
+  return integral(angle) / integral(M_PI);
 }
 
 std::vector<WidthFound> smallest_widths(const BoundRow& row, const WidthSearch& search, const Seed& seed) {
+  return smallest_widths_of_all({row}, search, seed)[0];
+}
+
+std::vector<std::vector<WidthFound>> smallest_widths_of_all(const std::vector<BoundRow>& rows,
+                                                            const WidthSearch& search, const Seed& seed) {
   expects(!search.examples.empty() && search.seeds > 0, "a search needs numbers of examples and seeds");
-  std::vector<WidthFound> found;
-  for (const int64_t n : search.examples) {
-    std::vector<Bracket> brackets;
-    for (int64_t i = 0; i < search.seeds; ++i)
-      brackets.push_back({draw_data(row, search, n, seed.stream(fmt::format("data {} {}", n, i)))});
-    const auto open = [&](const Bracket& bracket) { return !bracket.done(search.max_width); };
-    while (std::any_of(brackets.begin(), brackets.end(), open)) advance_brackets(brackets, row, search, seed);
-    for (const Bracket& bracket : brackets) found.push_back({n, bracket.works, bracket.parameters});
-  }
+  const size_t sizes = search.examples.size(), tasks = rows.size() * sizes;
+  std::vector<std::vector<WidthFound>> parts(tasks);
+  // Each thread takes the next search that nobody has; the large ones come first.
+  std::atomic<size_t> taken = 0;
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t thread = begin; thread < end; ++thread)
+      for (size_t task = taken++; task < tasks; task = taken++) {
+        const size_t row = task % rows.size(), size = sizes - 1 - task / rows.size();
+        parts[row * sizes + size] = widths_at(search.examples[size], rows[row], search, seed);
+      }
+  });
+  std::vector<std::vector<WidthFound>> found(rows.size());
+  for (size_t i = 0; i < tasks; ++i)
+    found[i / sizes].insert(found[i / sizes].end(), parts[i].begin(), parts[i].end());
   return found;
 }
 
@@ -220,6 +293,31 @@ Claim exponent_claim(const BoundRow& row, const std::vector<WidthFound>& found) 
                             "labels with grows no faster than {}",
                             row.reference, row.setting, row.bound),
                 prediction, {law.exponent, law.half_width, ""});
+}
+
+Claim counting_claim(const std::vector<BoundRow>& rows, const std::vector<std::vector<WidthFound>>& found) {
+  expects(rows.size() == found.size(), "{} rows and what was found for {}", rows.size(), found.size());
+  std::vector<double> least;
+  std::vector<std::string> places;
+  double ended = 1;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].loss != EnsembleLoss::square) continue;
+    double ratio = INFINITY;
+    for (const WidthFound& draw : found[i]) {
+      if (draw.width == 0) ended = 0;
+      ratio = std::min(ratio, static_cast<double>(draw.parameters) / static_cast<double>(draw.examples));
+    }
+    least.push_back(ratio);
+    places.push_back(rows[i].reference);
+  }
+  theory::PredictedSeries prediction =
+      theory::predicted_series("least parameters / n", theory::Relation::at_least, "Sard's theorem");
+  prediction.values.assign(least.size(), 1);
+  prediction.assumptions = {theory::requires_at_least("every search found a width that works", ended, 1)};
+  return judged(
+      "With the square loss nothing fits random labels that has fewer trained parameters than "
+      "there are examples",
+      prediction, least, places);
 }
 
 }  // namespace plumb

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include <torch/torch.h>
@@ -88,14 +89,11 @@ std::vector<double> in_line_order(const Tensor& targets, const std::vector<int64
 
 Tensor column_of(const std::vector<double>& values) { return torch::tensor(values, at::kDouble); }
 
-/// Points beyond the last one, about as far apart as the others are on average, with value 0.
-void pad_line(std::vector<double>& points, std::vector<double>& values, size_t size) {
+/// Points beyond the last one, about as far apart as the others are on average.
+void pad_line(std::vector<double>& points, size_t size) {
   const double step =
       points.size() < 2 ? 1 : (points.back() - points.front()) / static_cast<double>(points.size() - 1);
-  while (points.size() < size) {
-    points.push_back(points.back() + step);
-    values.push_back(0);
-  }
+  while (points.size() < size) points.push_back(points.back() + step);
 }
 
 /// The cut of the sorted points into p groups of q.
@@ -152,8 +150,10 @@ double piecewise_linear(const Grouping& groups, const std::vector<double>& steep
   return groups.ends(0, k, sign * steepness[0]).first;
 }
 
-DenseLayer second_layer(const Grouping& groups, int64_t inputs, int64_t units) {
+/// The 2q units of the second layer for one coordinate of the targets, reading `inputs` units.
+DenseLayer second_layer_part(const Grouping& groups, int64_t inputs) {
   const std::vector<double> steepness = groups.steepness();
+  const auto units = static_cast<int64_t>(2 * groups.q);
   DenseLayer layer{at::zeros({units, inputs}, at::kDouble), at::zeros({units}, at::kDouble)};
   double* weight = layer.weight.data_ptr<double>();
   double* bias = layer.bias.data_ptr<double>();
@@ -168,7 +168,7 @@ DenseLayer second_layer(const Grouping& groups, int64_t inputs, int64_t units) {
 }
 
 /// p and q for the widths that were asked for, or the smallest even p = q.
-std::pair<int64_t, int64_t> choose_grouping(int64_t n, const MemorizerOptions& options) {
+std::pair<int64_t, int64_t> choose_grouping(int64_t n, int64_t coordinates, const MemorizerOptions& options) {
   if (!options.widths) {
     int64_t side = 2;
     while (side * side < n) side += 2;
@@ -176,46 +176,69 @@ std::pair<int64_t, int64_t> choose_grouping(int64_t n, const MemorizerOptions& o
   }
   const auto [first, second] = *options.widths;
   const int64_t p = (first + 1) / 2;
-  const int64_t q = 2 * (second / 4);
+  const int64_t q = 2 * (second / (4 * coordinates));
   expects(p > 0 && q > 0 && p * q >= n,
           "hidden layers of {} and {} units memorize {} inputs by this construction; there are {}", first,
           second, std::max<int64_t>(0, p * q), n);
   return {p, q};
 }
 
-/// The two hidden layers; sum over the second one's units with signs +, -, +, ... is f + q + 1.
+/// All coordinates one below the other, and units without weights up to `units`.
+DenseLayer second_layer(const SortedLine& line, const Tensor& targets, const MemorizingNetwork& network,
+                        int64_t inputs, int64_t units) {
+  DenseLayer layer{at::zeros({units, inputs}, at::kDouble), at::zeros({units}, at::kDouble)};
+  for (int64_t i = 0; i < network.coordinates; ++i) {
+    std::vector<double> values = in_line_order(targets.select(1, i), line.order);
+    values.resize(line.points.size(), 0);
+    const DenseLayer part = second_layer_part(
+        {static_cast<size_t>(network.groups), static_cast<size_t>(network.group_size), line.points, values},
+        inputs);
+    const int64_t begin = 2 * network.group_size * i;
+    layer.weight.narrow(0, begin, part.weight.size(0)).copy_(part.weight);
+    layer.bias.narrow(0, begin, part.bias.size(0)).copy_(part.bias);
+  }
+  return layer;
+}
+
+/// The two hidden layers for targets (n, c); for each coordinate the sum over its units of the second layer
+/// with signs +, -, +, ... is f + q + 1.
 MemorizingNetwork hidden_layers(const Tensor& inputs, const Tensor& targets, const MemorizerOptions& options,
                                 at::Generator& generator) {
-  expects(targets.dim() == 1 && inputs.dim() >= 2 && targets.size(0) == inputs.size(0),
-          "one target for each of {} inputs is needed; got {}", inputs.dim() > 0 ? inputs.size(0) : 0,
-          targets.numel());
+  expects(targets.dim() == 2 && targets.size(1) > 0 && inputs.dim() >= 2 && targets.size(0) == inputs.size(0),
+          "targets for each of {} inputs are needed; got {}", inputs.dim() > 0 ? inputs.size(0) : 0,
+          targets.dim() > 0 ? targets.size(0) : 0);
   expects(targets.abs().le(1).all().item<bool>(), "targets must lie in [-1, 1]; the largest is {}",
           targets.abs().max().item<double>());
-  const auto [p, q] = choose_grouping(inputs.size(0), options);
-  const auto [first, second] = options.widths.value_or(std::pair{2 * p, 2 * q});
+  MemorizingNetwork network;
+  network.coordinates = targets.size(1);
+  std::tie(network.groups, network.group_size) =
+      choose_grouping(inputs.size(0), network.coordinates, options);
+  const int64_t p = network.groups, q = network.group_size;
+  const auto [first, second] = options.widths.value_or(std::pair{2 * p, 2 * q * network.coordinates});
   SortedLine line = separate(inputs.to(at::kCPU), options, generator);
-  std::vector<double> values = in_line_order(targets, line.order);
-  pad_line(line.points, values, static_cast<size_t>(p * q));
-  const Grouping groups{static_cast<size_t>(p), static_cast<size_t>(q), line.points, values};
+  pad_line(line.points, static_cast<size_t>(p * q));
+  const std::vector<double> none;
+  const Grouping groups{static_cast<size_t>(p), static_cast<size_t>(q), line.points, none};
 
   DenseLayer projection{line.direction.expand({first, -1}).clone(), at::zeros({first}, at::kDouble)};
   const Tensor knots = column_of(groups.knots());
   projection.bias.narrow(0, 0, knots.size(0)).copy_(-knots);
   // The units that are left over see nothing and feed nothing.
   projection.weight.slice(0, knots.size(0), first).zero_();
-  MemorizingNetwork network;
-  network.groups = p;
-  network.group_size = q;
   network.smallest_gap = line.smallest_gap;
-  network.layers = {projection, second_layer(groups, first, second)};
+  network.layers = {projection, second_layer(line, targets, network, first, second)};
   return network;
 }
 
-/// (1, d2): +1, -1, +1, ... over the pairs, 0 for units that are left over.
+/// (c, d2): +1, -1, +1, ... over the pairs of a coordinate, 0 elsewhere.
 Tensor pair_signs(const MemorizingNetwork& network) {
-  Tensor signs = at::zeros({1, network.layers.back().weight.size(0)}, at::kDouble);
-  signs.slice(1, 0, 2 * network.group_size, 2).fill_(1);
-  signs.slice(1, 1, 2 * network.group_size, 2).fill_(-1);
+  Tensor signs = at::zeros({network.coordinates, network.layers.back().weight.size(0)}, at::kDouble);
+  const int64_t units = 2 * network.group_size;
+  for (int64_t i = 0; i < network.coordinates; ++i) {
+    Tensor own = signs[i].narrow(0, units * i, units);
+    own.slice(0, 0, units, 2).fill_(1);
+    own.slice(0, 1, units, 2).fill_(-1);
+  }
   return signs;
 }
 
@@ -272,7 +295,7 @@ int64_t MemorizingNetwork::dense_weights() const {
 }
 
 int64_t MemorizingNetwork::distinct_weights() const {
-  return layers.front().weight.size(1) + 2 * groups - 1 + group_size * 2 * groups;
+  return layers.front().weight.size(1) + 2 * groups - 1 + coordinates * group_size * 2 * groups;
 }
 
 Tensor MemorizingNetwork::evaluate(const Tensor& inputs) const {
@@ -288,9 +311,10 @@ Tensor MemorizingNetwork::evaluate(const Tensor& inputs) const {
 
 MemorizingNetwork memorize_values(const Tensor& inputs, const Tensor& targets,
                                   const MemorizerOptions& options, at::Generator& generator) {
-  MemorizingNetwork network = hidden_layers(inputs, targets, options, generator);
+  MemorizingNetwork network =
+      hidden_layers(inputs, targets.dim() == 1 ? targets.unsqueeze(1) : targets, options, generator);
   const auto excess = static_cast<double>(network.group_size + 1);
-  network.layers.push_back({pair_signs(network), at::full({1}, -excess, at::kDouble)});
+  network.layers.push_back({pair_signs(network), at::full({network.coordinates}, -excess, at::kDouble)});
   finish_network(network);
   return network;
 }
@@ -302,7 +326,7 @@ MemorizingNetwork memorize_classes(const Tensor& inputs, const Tensor& labels, i
           "labels must lie in 0 .. {}", classes - 1);
   const double spacing = 2.0 / static_cast<double>(classes - 1);
   const Tensor targets = labels.to(at::kCPU, at::kDouble) * spacing - 1;
-  MemorizingNetwork network = hidden_layers(inputs, targets.clamp(-1, 1), options, generator);
+  MemorizingNetwork network = hidden_layers(inputs, targets.clamp(-1, 1).unsqueeze(1), options, generator);
 
   // A bump is 1/2 [clip(a + 2) - clip(a - 2)] = 1/2 [relu(a + 3) - relu(a + 1) - relu(a - 1) + relu(a - 3)]
   // with a = kappa (f - v_c), which goes from 1 at |a| <= 1 to 0 at |a| >= 3, the distance of the next class.

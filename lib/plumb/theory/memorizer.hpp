@@ -52,27 +52,29 @@ struct MemorizingNetwork {
   std::vector<DenseLayer> layers;
   int64_t groups = 0;         // p: how many intervals the sorted projections are cut into
   int64_t group_size = 0;     // q: points in each, also units' pairs in the second layer
+  int64_t coordinates = 1;    // of a target: so often the second layer is repeated
   double smallest_gap = 0;    // between neighbouring projections of the inputs
   double largest_weight = 0;  // absolute value over all layers: what rounding is multiplied with
 
   /// Entries of all weights and biases.
   int64_t dense_weights() const;
   /// Different numbers that hold what was memorized: the direction (d), 2p - 1 thresholds, and 2p numbers for
-  /// each of the q pairs of the second layer.
+  /// each of the q pairs of the second layer, for each coordinate.
   int64_t distinct_weights() const;
   /// (k, outputs) of (k, ...) inputs, in the layers' precision, in chunks.
   Tensor evaluate(const Tensor& inputs) const;
 };
 
-/// A 3-layer network d - d1 - d2 - 1 with f(x_i) = targets_i for targets (n) in [-1, 1] and distinct inputs
-/// (n, ...), after Yun, Sra, Jadbabaie 2019, Theorem 3.1, for ReLU. The condition is p q >= n with
-/// p = floor((d1 + 1)/2) and q = 2 floor(d2/4), no more than the theorem's 4 floor(d1/4) floor(d2/4) >= n.
-/// Projections c_i = u.x_i are sorted and cut into p groups of q. The first layer's units are relu(c - t_i)
-/// with t the first and last point of each group, so each unit pair of the second layer sees a piecewise
-/// linear z_k that is y_jk + (-1)^{k-1} W_j (c - c_jk) on group j, with W_j so steep that |z_k| >= 1 at the
-/// group's other points; there clip(z_k, -1, 1) = relu(z_k + 1) - relu(z_k - 1) - 1 is +-1, and for even q
-/// these cancel to +1: f = sum_k clip(z_k) - 1. O(n d + n log n). Throws as memorize_shallow does;
-/// ContractError for widths that are too small and targets outside [-1, 1].
+/// A 3-layer network d - d1 - d2 - c with f(x_i) = targets_i for targets (n) or (n, c) in [-1, 1] and
+/// distinct inputs (n, ...), after Yun, Sra, Jadbabaie 2019, Theorem 3.1, for ReLU. The condition is p q >= n
+/// with p = floor((d1 + 1)/2) and q = 2 floor(d2/(4c)), no more than the theorem's 4 floor(d1/4)
+/// floor(d2/(4c)) >= n. Each coordinate of the targets has units of its own in the second layer. Projections
+/// c_i = u.x_i are sorted and cut into p groups of q. The first layer's units are relu(c - t_i) with t the
+/// first and last point of each group, so each unit pair of the second layer sees a piecewise linear z_k that
+/// is y_jk + (-1)^{k-1} W_j (c - c_jk) on group j, with W_j so steep that |z_k| >= 1 at the group's other
+/// points; there clip(z_k, -1, 1) = relu(z_k + 1) - relu(z_k - 1) - 1 is +-1, and for even q these cancel to
+/// +1: f = sum_k clip(z_k) - 1. O(n d + n log n). Throws as memorize_shallow does; ContractError for widths
+/// that are too small and targets outside [-1, 1].
 MemorizingNetwork memorize_values(const Tensor& inputs, const Tensor& targets,
                                   const MemorizerOptions& options, at::Generator& generator);
 

@@ -71,7 +71,8 @@ Tensor accuracies(const Tensor& outputs, const Tensor& targets) {
   return right.to(at::kDouble).mean(1);
 }
 
-/// Values of the layers for one batch; hidden[0] is the input of the first.
+/// Values of the layers for one batch; hidden[0] is the input of the first. `before` is empty for ReLU, whose
+/// derivative is known from its value.
 struct ForwardPass {
   std::vector<Tensor> before, hidden;
   Tensor outputs;
@@ -87,7 +88,8 @@ class EnsembleBlock {
   Tensor stacked_weights(const Members& members, size_t layer) const;
   Tensor activated(const Tensor& before, size_t layer) const;
   ForwardPass forward(const Tensor& inputs) const;
-  void update(const ForwardPass& pass, const Tensor& targets);
+  Tensor passed_down(ForwardPass& pass, size_t i, const Tensor& delta) const;
+  void update(ForwardPass& pass, const Tensor& targets);
   void update_on_next_batches();
   bool judge(const ForwardPass& pass, int64_t step, std::vector<MemberOutcome>& outcomes);
   void record(size_t position, MemberEnd end, int64_t step, double loss,
@@ -175,6 +177,10 @@ ForwardPass EnsembleBlock::forward(const Tensor& inputs) const {
   ForwardPass pass;
   pass.hidden.push_back(inputs);
   for (size_t i = 0; i + 1 < weights_.size(); ++i) {
+    if (options_.activation == Activation::relu) {
+      pass.hidden.push_back(batched_product_relu(pass.hidden.back(), weights_[i]));
+      continue;
+    }
     pass.before.push_back(batched_product(pass.hidden.back(), weights_[i]));
     pass.hidden.push_back(activated(pass.before.back(), frozen_.size() + i));
   }
@@ -182,20 +188,26 @@ ForwardPass EnsembleBlock::forward(const Tensor& inputs) const {
   return pass;
 }
 
-void EnsembleBlock::update(const ForwardPass& pass, const Tensor& targets) {
+/// dL/d(before) of the layer below layer i, from `delta`, that of its own. Hidden values of ReLU are used up.
+Tensor EnsembleBlock::passed_down(ForwardPass& pass, size_t i, const Tensor& delta) const {
+  const Tensor weights = weights_[i].transpose(1, 2);
+  if (options_.activation != Activation::relu)
+    return through_activation(batched_product(delta, weights), pass.before[i - 1], pass.hidden[i], options_);
+  batched_product_through_gates(delta, weights, pass.hidden[i]);
+  return pass.hidden[i];
+}
+
+void EnsembleBlock::update(ForwardPass& pass, const Tensor& targets) {
   Tensor delta = output_gradient(pass.outputs, targets, options_).mul_(scales_);
   if (options_.reduction == Reduction::mean) delta.div_(static_cast<double>(targets.size(1)));
   for (size_t i = weights_.size(); i-- > 0;) {
-    Tensor below;
-    if (i > 0)
-      below = through_activation(batched_product(delta, weights_[i].transpose(1, 2)), pass.before[i - 1],
-                                 pass.hidden[i], options_);
-    if (trained_[frozen_.size() + i]) {
-      Tensor gradient = batched_product(pass.hidden[i].transpose(1, 2), delta);
-      if (options_.weight_decay != 0) gradient.add_(weights_[i], options_.weight_decay);
-      weights_[i].addcmul_(gradient, rates_, -1);
-    }
-    delta = below;
+    const bool trained = trained_[frozen_.size() + i];
+    Tensor gradient;
+    if (trained) gradient = batched_product(pass.hidden[i].transpose(1, 2), delta);
+    if (i > 0) delta = passed_down(pass, i, delta);
+    if (!trained) continue;
+    if (options_.weight_decay != 0) gradient.add_(weights_[i], options_.weight_decay);
+    weights_[i].addcmul_(gradient, rates_, -1);
   }
 }
 
@@ -204,7 +216,8 @@ void EnsembleBlock::update_on_next_batches() {
   for (Sampler& sampler : samplers_) orders.push_back(sampler.next());
   const Tensor order = at::stack(orders).unsqueeze(2);
   const auto batch_of = [&](const Tensor& all) { return all.gather(1, order.expand({-1, -1, all.size(2)})); };
-  update(forward(batch_of(inputs_)), batch_of(targets_));
+  ForwardPass pass = forward(batch_of(inputs_));
+  update(pass, batch_of(targets_));
 }
 
 void EnsembleBlock::record(size_t position, MemberEnd end, int64_t step, double loss,
