@@ -215,10 +215,13 @@ TEST_CASE("an operator without a forward formula is differentiated by two backwa
         "double_backward");
   auto bag = drawn_module(nn::EmbeddingBag(5, 2));
   const auto pooled = [&] { return bag(torch::arange(4).view({2, 2})); };
-  CHECK(derivative_refusal(
-            [&] { jvp_of_parameters(pooled, {bag->weight}, {torch::ones_like(bag->weight)}); }) ==
-        "jvp_of_parameters: operator '_embedding_bag' has no forward-mode formula, and operator "
-        "'_embedding_bag_dense_backward' cannot be differentiated; no route is left");
+  // LibTorch 1.13 names the operator _embedding_bag_dense_backward, 2.x _embedding_bag_backward.
+  const std::string refused =
+      derivative_refusal([&] { jvp_of_parameters(pooled, {bag->weight}, {torch::ones_like(bag->weight)}); });
+  CHECK(
+      refused.starts_with("jvp_of_parameters: operator '_embedding_bag' has no forward-mode formula, and "
+                          "operator '_embedding_bag_"));
+  CHECK(refused.ends_with("backward' cannot be differentiated; no route is left"));
 }
 
 TEST_CASE("a derivative that cannot be formed is refused", "[autograd][forward_derivative]") {
