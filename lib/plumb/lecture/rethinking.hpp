@@ -15,7 +15,7 @@ struct RandomizedFit {
   double corruption = 0;      // fraction of labels drawn anew
   double train_accuracy = 0;  // against the labels trained on
   double test_accuracy = 0;
-  int64_t steps = 0;  // until every training label was right, or the limit
+  int64_t steps = 0;  // until 99 % of the training labels were right, or the limit
   int64_t parameters = 0;
 };
 
@@ -34,7 +34,7 @@ const RandomizedFit& fit_of(const RethinkingMeasured& measured, const std::strin
 
 /// The construction has 2n + d weights and is right to 1e-3; every network fits every version of the data;
 /// for each model, test accuracy after random labels is that of guessing (within the binomial 95 % interval),
-/// after true labels at least twice that; and random labels take no fewer steps than true ones.
+/// after true labels at least twice that; and random labels take no fewer steps to 99 % than true ones.
 std::vector<Claim> rethinking_claims(const RethinkingMeasured& measured);
 
 }  // namespace plumb
