@@ -22,7 +22,7 @@ ImageModel small_perceptron() {
 struct AdversarialImagesOptions {
   int64_t train_examples = 1000;
   int64_t test_examples = 5000;
-  int64_t seeds = 5;
+  int64_t seeds = 8;
   int64_t copies = 3;
   double zeroed = 0.1;
   int64_t random_label_epochs = 200;
