@@ -57,9 +57,9 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
         {"lambda_min", "smallest eigenvalue of G, never below 0"},
         {"lambda_min_lower", "lambda_min is no less"},
         {"lambda_min_upper",
-         "lambda_min is no more; contained is what rounding did to the float64 sums of G, not what it did in "
-         "the "
-         "network's own dtype to the Jacobian"},
+         "lambda_min is no more; what rounding did to the float64 sums of G is contained, what the network's "
+         "own "
+         "dtype did to the Jacobian is not"},
         {"pl_constant", "4 lambda_min: mu of ||grad L||^2 >= mu (L - L*) for L = sum ||h - y||^2"},
         {"pl_constant_karimi", "2 lambda_min: mu of 1/2 ||grad L||^2 >= mu (L - L*) for the same L"}};
   }
