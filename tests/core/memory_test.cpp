@@ -36,6 +36,8 @@ TEST_CASE("what control groups have left is the least of a group and those aroun
     CHECK(free_of_control_groups(membership, root) == 500);
     put(folder / "cgroup/user/job/memory.current", "1600\n");
     CHECK(free_of_control_groups(membership, root) == 0);
+    put(folder / "cgroup/user/job/memory.stat", "anon 700\ninactive_file 900\nactive_file 0\n");
+    CHECK(free_of_control_groups(membership, root) == 800);
   }
   SECTION("first version, and a container that sees its group as the root") {
     put(membership, "5:cpu,cpuacct:/a\n4:memory:/docker/abc\n");

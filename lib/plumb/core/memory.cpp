@@ -33,6 +33,16 @@ std::optional<int64_t> number_in(const std::filesystem::path& file) {
   return stream >> number ? std::optional(number) : std::nullopt;
 }
 
+/// What a "key number" file says of `key`; 0 where it says nothing.
+int64_t number_of(const std::string& key, const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  std::string word;
+  int64_t number = 0;
+  while (stream >> word >> number)
+    if (word == key) return number;
+  return 0;
+}
+
 }  // namespace
 
 int64_t free_of_control_groups(const std::string& membership, const std::string& root) {
@@ -50,7 +60,10 @@ int64_t free_of_control_groups(const std::string& membership, const std::string&
     for (std::filesystem::path group = line.substr(second + 2);; group = group.parent_path()) {
       const auto limit = number_in(base / group / (unified ? "memory.max" : "memory.limit_in_bytes"));
       const auto used = number_in(base / group / (unified ? "memory.current" : "memory.usage_in_bytes"));
-      if (limit && used) least = std::min(least, std::max<int64_t>(0, *limit - *used));
+      // Copies of files count as used, and make room when asked for.
+      const int64_t files =
+          number_of(unified ? "inactive_file" : "total_inactive_file", base / group / "memory.stat");
+      if (limit && used) least = std::min(least, std::max<int64_t>(0, *limit - *used + files));
       if (group.empty()) break;
     }
   }
