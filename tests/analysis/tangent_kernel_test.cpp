@@ -225,13 +225,13 @@ TEST_CASE("without checks the kernel is the same, and noise is the caller's affa
   torch::nn::Linear linear(4, 2);
   const NetworkFunction function(*linear, [&](const Tensor& x) { return linear->forward(x); });
   const Tensor inputs = torch::randn({5, 4});
-  const auto unchecked = tangent_kernel(function, inputs, {.check = false});
+  const auto unchecked = tangent_kernel(function, inputs, {.check = KernelCheck::none});
   CHECK(unchecked.matrix.equal(tangent_kernel(function, inputs).matrix));
   CHECK(std::isnan(unchecked.error));
   const NetworkFunction noisy(*linear,
                               [&](const Tensor& x) { return linear->forward(x + torch::randn_like(x)); });
   CHECK_THROWS(tangent_kernel(noisy, inputs));
-  CHECK_NOTHROW(tangent_kernel(noisy, inputs, {.check = false}));
+  CHECK_NOTHROW(tangent_kernel(noisy, inputs, {.check = KernelCheck::none}));
 }
 
 TEST_CASE("where LibTorch batches an operator wrongly, outputs go through backward one by one",

@@ -111,7 +111,10 @@ void KernelPlan::make_parts(const std::vector<ParameterUse>& uses, int64_t batch
         continue;
       done[q] = true;
       for (Part& part : parts_)
-        if (part.parameter == static_cast<int64_t>(p)) part.bias = bias.factor;
+        if (part.parameter == static_cast<int64_t>(p)) {
+          part.bias = bias.factor;
+          part.bias_parameter = static_cast<int64_t>(q);
+        }
     }
   }
   for (size_t p = 0; p < of_parameter.size(); ++p) {
@@ -154,6 +157,25 @@ TermForm KernelPlan::choose(double a, double b, double positions) const {
       2 * n * m * (positions * positions * a + positions * positions * b * c + positions * b * r * c);
   if (by_positions < gradients + gram) return TermForm::positions;
   return a * b <= b * positions ? TermForm::rows : TermForm::outer;
+}
+
+std::vector<std::vector<int64_t>> KernelPlan::groups() const {
+  std::vector<std::vector<int64_t>> groups;
+  for (const Part& part : parts_) {
+    if (part.group > 0) continue;  // of the convolution before
+    groups.push_back({part.parameter});
+    if (part.bias_parameter >= 0) groups.back().push_back(part.bias_parameter);
+  }
+  for (const int64_t p : unrecognised_) groups.push_back({p});
+  return groups;
+}
+
+std::string KernelPlan::signature() const {
+  std::string text;
+  for (const Part& part : parts_)
+    text += fmt::format("{}: {} of {}, {} uses, bias {};", part.parameter, static_cast<int>(part.form),
+                        part.groups, part.uses.size(), part.bias_parameter);
+  return text + fmt::format("rows: {}", fmt::join(unrecognised_, ","));
 }
 
 int64_t KernelPlan::outputs_at_once(int64_t examples) const {

@@ -58,6 +58,12 @@ class KernelPlan {
   int64_t outputs_at_once(int64_t examples) const;
   /// About what capture() holds at most.
   double bytes(int64_t examples, int64_t outputs, int64_t at_once) const;
+  /// The parameters in groups whose parts of the kernel can be told apart: one each, or a weight with its
+  /// bias. The first of a group is what its terms are named by; one that has no part in the predictions is in
+  /// none.
+  std::vector<std::vector<int64_t>> groups() const;
+  /// What the plan does with each parameter, in words that differ where plans do.
+  std::string signature() const;
   /// Parameters that go by rows although the route is another one: "name (operation)".
   const std::vector<std::string>& by_rows() const { return by_rows_; }
 
@@ -68,6 +74,7 @@ class KernelPlan {
     std::vector<size_t> uses;  // of the recorded ones; more than one only in the form of rows
     int64_t group = 0, groups = 1;
     double bias = 0;                             // factor of the bias that is taken along; 0: none
+    int64_t bias_parameter = -1;                 // which one that is
     double numbers_per_output = 0, numbers = 0;  // that the term keeps for each example
   };
 
@@ -93,7 +100,6 @@ class KernelPlan {
   std::vector<Part> parts_;
   std::vector<int64_t> unrecognised_;  // parameters
   std::vector<std::string> by_rows_;
-  size_t recorded_uses_ = 0;
   std::vector<bool> examples_second_;  // of the recorded uses
   int64_t outputs_ = 0;
   double graph_numbers_ = 0;  // of the recorded graph, for each example

@@ -59,6 +59,8 @@ NetworkFunction::NetworkFunction(torch::nn::Module& module, Forward forward)
 
 NetworkFunction NetworkFunction::restricted(const std::vector<std::string>& names) const {
   NetworkFunction part = *this;
+  part.findings_ = std::make_shared<FunctionFindings>();
+  part.findings_->examples_alone = findings_->examples_alone;
   part.names_.clear();
   part.parameters_.clear();
   std::vector<bool> used(names.size(), false);
@@ -114,10 +116,10 @@ void NetworkFunction::check(const Tensor& inputs, const Tensor& predictions) con
   const at::NoGradGuard no_grad;
   check_finite(predictions);
   std::vector<bool> now = modes();
-  if (*examples_alone_ == now) return;
+  if (findings_->examples_alone == now) return;
   const Tensor alone = (*this)(inputs.slice(0, 0, 1));
   if (differ(predictions.slice(0, 0, 1), alone)) check_examples(inputs);
-  if (inputs.size(0) > 1) *examples_alone_ = std::move(now);
+  if (inputs.size(0) > 1) findings_->examples_alone = std::move(now);
 }
 
 std::vector<bool> NetworkFunction::modes() const {

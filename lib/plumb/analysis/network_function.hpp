@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,14 @@
 #include "plumb/models/network.hpp"
 
 namespace plumb {
+
+/// What has been found out about a function of a network, whatever its weights: its copies share it.
+struct FunctionFindings {
+  /// The modes of its modules in which predictions depend on their example alone; empty: none yet.
+  std::vector<bool> examples_alone;
+  /// How many kernels passed their check, for each way of computing them; see KernelCheck.
+  std::map<std::string, uint64_t> kernels;
+};
 
 /// A network, its forward and the parameters w that derivatives are taken with respect to: those that require
 /// a gradient, in the order of torch::nn::Module::parameters(), a shared one once. The network is referred
@@ -35,6 +44,8 @@ class NetworkFunction {
   const std::vector<Tensor>& parameters() const { return parameters_; }
   int64_t parameter_count() const;  // p
   const torch::nn::Module& module() const { return *module_; }
+  std::vector<bool> modes() const;  // is_training() of every module
+  FunctionFindings& findings() const { return *findings_; }
 
   /// Throws ContractError when derivatives of `inputs`' predictions cannot be what they are taken for: no
   /// parameters, several dtypes or devices, weights that are not finite, an empty batch, a layer whose
@@ -57,14 +68,12 @@ class NetworkFunction {
   void check_examples(const Tensor& inputs) const;
   /// Whether no derivative of the first example's predictions by another example differs from 0.
   bool has_no_derivative_by_others(const Tensor& inputs) const;
-  std::vector<bool> modes() const;  // is_training() of every module
 
   torch::nn::Module* module_;
   Forward forward_;
   std::vector<std::string> names_;
   std::vector<Tensor> parameters_;
-  /// The modes in which predictions were found to depend on their example alone; empty: none yet.
-  std::shared_ptr<std::vector<bool>> examples_alone_ = std::make_shared<std::vector<bool>>();
+  std::shared_ptr<FunctionFindings> findings_ = std::make_shared<FunctionFindings>();
 };
 
 class NetworkFunction::Differentiation {

@@ -4,12 +4,13 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/memory.hpp"
-#include "plumb/core/random.hpp"
 
 namespace plumb {
 namespace {
@@ -56,7 +57,7 @@ KernelTiling fit(const KernelProblem& problem, const KernelPlan& plan, int64_t m
   const double left = budget - kernel;
   const double scratch = std::clamp(left / 8, 16.0 * (1 << 20), 512.0 * (1 << 20));
   // The check holds J' u, once more where blocks are added up, and once more where inputs are two.
-  const double checked = problem.options.check
+  const double checked = problem.options.check != KernelCheck::none
                              ? (problem.symmetric ? 2.0 : 3.0) *
                                    static_cast<double>(problem.function.parameter_count()) *
                                    static_cast<double>(problem.function.parameters().front().element_size())
@@ -134,10 +135,11 @@ class RecordedBlocks {
 };
 
 /// Adds every pair of blocks to the kernels; `target(parameter)` is where a term's contribution goes. Returns
-/// a summary of the terms.
+/// a summary of the terms. `watch` is shown every pair of terms before it is added.
 template <class Target>
 std::string accumulate(const KernelProblem& problem, const KernelPlan& plan, const KernelTiling& tiling,
-                       RecordedBlocks& recorded, const Target& target) {
+                       RecordedBlocks& recorded, const Target& target,
+                       const std::function<void(const KernelTerm&, const KernelTerm&)>& watch) {
   const int64_t c = plan.outputs();
   const auto left = blocks_of(problem.left.size(0), c, tiling);
   const auto right = problem.symmetric ? left : blocks_of(problem.right.size(0), c, tiling);
@@ -157,110 +159,15 @@ std::string accumulate(const KernelProblem& problem, const KernelPlan& plan, con
       const auto [row, row_end] = place(problem, rows, c);
       const auto [column, column_end] = place(problem, columns, c);
       const at::NoGradGuard no_grad;
-      for (size_t t = 0; t < mine.size(); ++t)
+      for (size_t t = 0; t < mine.size(); ++t) {
+        const KernelTerm& other = same ? mine[t] : theirs[t];
+        watch(mine[t], other);
         add_contribution(target(mine[t].parameter).slice(0, row, row_end).slice(1, column, column_end),
-                         mine[t], same ? mine[t] : theirs[t], problem.options.outputs, same, tiling.scratch);
+                         mine[t], other, problem.options.outputs, same, tiling.scratch);
+      }
     }
   }
   return forms;
-}
-
-/// J' u for signs u, (n, c), in blocks; `predictions`: of all inputs with their graph, or undefined.
-std::vector<Tensor> pulled_back(const NetworkFunction& function, const Tensor& inputs, const Tensor& signs,
-                                int64_t block, const Tensor& predictions = {}) {
-  const NetworkFunction::Differentiation differentiation(function);
-  std::vector<Tensor> sums(function.parameters().size());
-  if (predictions.defined()) block = inputs.size(0);
-  for (int64_t begin = 0; begin < inputs.size(0); begin += block) {
-    const int64_t end = std::min(inputs.size(0), begin + block);
-    const Tensor part = predictions.defined() ? predictions : function(inputs.slice(0, begin, end).detach());
-    if (!part.requires_grad()) continue;
-    const Tensor cotangent = signs.slice(0, begin, end).to(part.scalar_type());
-    const auto gradients = torch::autograd::grad({part}, function.parameters(), {cotangent},
-                                                 /*retain_graph=*/predictions.defined(),
-                                                 /*create_graph=*/false, /*allow_unused=*/true);
-    for (size_t i = 0; i < sums.size(); ++i) {
-      if (!gradients[i].defined()) continue;
-      const Tensor gradient = gradients[i].detach().flatten();
-      // A gradient may share its memory with others: only a copy is added to.
-      if (sums[i].defined())
-        sums[i].add_(gradient);
-      else
-        sums[i] = block >= inputs.size(0) ? gradient : gradient.clone();
-    }
-  }
-  return sums;
-}
-
-double inner(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i)
-    if (a[i].defined() && b[i].defined()) sum += at::dot(a[i], b[i]).item<double>();
-  return sum;
-}
-
-/// |u' G v - <J' u, J~' v>| / (|J' u| |J~' v|) with random signs u, v; v = u when symmetric.
-double pairs_error(const KernelProblem& problem, const Tensor& kernel, int64_t c, int64_t block,
-                   const Tensor& predictions) {
-  at::Generator generator = Seed(0).stream("kernel check");
-  const auto signs = [&](const Tensor& inputs) {
-    return (at::randint(2, {inputs.size(0), c}, generator, at::TensorOptions(at::kDouble)) * 2 - 1)
-        .to(inputs.device());
-  };
-  const Tensor u = signs(problem.left), v = problem.symmetric ? u : signs(problem.right);
-  const auto left = pulled_back(problem.function, problem.left, u, block, predictions);
-  double expected = inner(left, left), scale = expected;
-  if (!problem.symmetric) {
-    const auto right = pulled_back(problem.function, problem.right, v, block);
-    scale = std::sqrt(expected * inner(right, right));
-    expected = inner(left, right);
-  }
-  const Tensor product = at::mv(kernel, v.flatten().to(kernel.scalar_type())).to(at::kDouble);
-  const double found = at::dot(product, u.flatten()).item<double>();
-  return std::abs(found - expected) / std::max(scale, 1e-300);
-}
-
-/// The same for a trace over outputs, sum_k <J_k' u, J~_k' v>, on a few examples spread over the inputs: it
-/// takes a backward pass per output.
-double summed_error(const KernelProblem& problem, const Tensor& kernel, int64_t c) {
-  at::Generator generator = Seed(0).stream("kernel check");
-  const auto spread = [](const Tensor& inputs) {
-    return at::arange(0, inputs.size(0), std::max<int64_t>(1, inputs.size(0) / 8)).to(inputs.device());
-  };
-  const auto signs = [&](const Tensor& chosen) {
-    return (at::randint(2, {chosen.size(0)}, generator, at::TensorOptions(at::kDouble)) * 2 - 1)
-        .to(chosen.device());
-  };
-  const Tensor i = spread(problem.left), j = spread(problem.right);
-  const Tensor u = signs(i), v = problem.symmetric ? u : signs(j);
-  const Tensor left_inputs = problem.left.index_select(0, i), right_inputs = problem.right.index_select(0, j);
-  double expected = 0, left_size = 0, right_size = 0;
-  for (int64_t k = 0; k < c; ++k) {
-    const auto of_output = [&](const Tensor& weights) {
-      Tensor cotangent = at::zeros({weights.size(0), c}, weights.options());
-      cotangent.select(1, k).copy_(weights);
-      return cotangent;
-    };
-    const auto left = pulled_back(problem.function, left_inputs, of_output(u), i.size(0));
-    const auto right = pulled_back(problem.function, right_inputs, of_output(v), j.size(0));
-    expected += inner(left, right);
-    left_size += inner(left, left);
-    right_size += inner(right, right);
-  }
-  const Tensor part = kernel.index_select(0, i).index_select(1, j).to(at::kDouble);
-  const double found = at::dot(u, at::mv(part, v)).item<double>();
-  return std::abs(found - expected) / std::max(std::sqrt(left_size * right_size), 1e-300);
-}
-
-double tolerance(const Tensor& parameter) {
-  switch (parameter.scalar_type()) {
-    case at::kDouble:
-      return 1.5e-8;
-    case at::kFloat:
-      return 3.5e-4;
-    default:
-      return 0.1;  // bfloat16, half
-  }
 }
 
 struct Kernels {
@@ -268,19 +175,49 @@ struct Kernels {
   TangentKernel whole;
 };
 
+/// Everything that a mistake of the computation could depend on beside the numbers.
+std::string way_of(const KernelProblem& problem, const KernelPlan& plan, const KernelTiling& tiling,
+                   bool by_parameter) {
+  const auto modes = problem.function.modes();
+  return fmt::format("{} {} {} {} {} {} {} {} {} {}", plan.signature(),
+                     static_cast<int>(problem.options.route), static_cast<int>(problem.options.outputs),
+                     static_cast<int>(problem.dtype), problem.symmetric, by_parameter, tiling.at_once > 1,
+                     tiling.examples < problem.left.size(0), fmt::join(problem.left.sizes().slice(1), "x"),
+                     fmt::join(modes, ""));
+}
+
+/// The parameters whose kernel is held against the identity when `passed` were before.
+std::vector<int64_t> checked_parameters(const KernelProblem& problem, const KernelPlan& plan,
+                                        const KernelTiling& tiling, uint64_t passed) {
+  // Beside the kernel of more rows a complete check costs little, and a part of the kernel, computed once
+  // more, a lot.
+  constexpr int64_t largest_in_turn = 512;
+  const int64_t c = plan.outputs(), n = std::max(problem.left.size(0), problem.right.size(0));
+  const bool small =
+      tiling.examples >= n && tiling.outputs == c && kernel_rows(problem, n, c) <= largest_in_turn;
+  const auto groups = plan.groups();
+  if (problem.options.check == KernelCheck::in_turn && passed > 0 && small && !groups.empty())
+    return groups[static_cast<size_t>((passed - 1) % groups.size())];
+  std::vector<int64_t> all(problem.function.parameters().size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
 /// `batching`: whether several outputs may share a backward pass.
 Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_parameter, bool batching) {
-  const NetworkFunction::Differentiation differentiation(problem.function);
-  auto trial = std::make_shared<const KernelRecording>(problem.function, trial_examples(problem.left));
-  if (problem.options.check) problem.function.check(problem.left, trial->predictions);
-  const KernelPlan plan(problem.function, *trial,
+  const NetworkFunction& function = problem.function;
+  const NetworkFunction::Differentiation differentiation(function);
+  auto trial = std::make_shared<const KernelRecording>(function, trial_examples(problem.left));
+  const bool check = problem.options.check != KernelCheck::none;
+  if (check) function.check(problem.left, trial->predictions);
+  const KernelPlan plan(function, *trial,
                         {.route = route,
                          .outputs = problem.options.outputs,
                          .by_parameter = by_parameter,
                          .left = problem.left.size(0),
                          .right = problem.right.size(0),
                          .dtype = problem.dtype});
-  const auto parameters = static_cast<int64_t>(problem.function.parameters().size());
+  const auto parameters = static_cast<int64_t>(function.parameters().size());
   const int64_t c = plan.outputs();
   KernelTiling tiling = fit(problem, plan, by_parameter ? parameters + 1 : 1);
   if (!batching) tiling.at_once = 1;
@@ -293,12 +230,22 @@ Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_paramet
   };
   Kernels kernels;
   for (int64_t p = 0; p < (by_parameter ? parameters : 1); ++p) kernels.matrices.push_back(zeros());
-  const std::string forms = accumulate(problem, plan, tiling, recorded, [&](int64_t parameter) {
-    return kernels.matrices[by_parameter ? static_cast<size_t>(parameter) : 0];
-  });
+
+  uint64_t& passed = function.findings().kernels[way_of(problem, plan, tiling, by_parameter)];
+  const auto watched = checked_parameters(problem, plan, tiling, passed);
+  const bool complete = static_cast<int64_t>(watched.size()) == parameters;
+  const Tensor alone = check && !complete ? zeros() : Tensor();  // the kernel of what is watched
+  const std::string forms = accumulate(
+      problem, plan, tiling, recorded,
+      [&](int64_t parameter) { return kernels.matrices[by_parameter ? static_cast<size_t>(parameter) : 0]; },
+      [&](const KernelTerm& left, const KernelTerm& right) {
+        if (alone.defined() && left.parameter == watched.front())
+          add_contribution(alone, left, right, problem.options.outputs, problem.symmetric, tiling.scratch);
+      });
   const at::NoGradGuard no_grad;
   if (problem.symmetric)
     for (const Tensor& matrix : kernels.matrices) mirror_lower_half(matrix);
+  if (problem.symmetric && alone.defined()) mirror_lower_half(alone);
   TangentKernel& whole = kernels.whole;
   whole.matrix = kernels.matrices[0];
   if (by_parameter) {
@@ -313,29 +260,31 @@ Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_paramet
                             forms);
   for (const std::string& name : plan.by_rows()) whole.notes.push_back(name + " went by rows");
   whole.blocks = static_cast<int64_t>(blocks_of(problem.left.size(0), c, tiling).size());
-  if (!problem.options.check) {
-    whole.error = std::numeric_limits<double>::quiet_NaN();
-    return kernels;
-  }
+  whole.error = std::numeric_limits<double>::quiet_NaN();
+  if (!check) return kernels;
+  const KernelIdentity identity(function, problem.left, problem.right, problem.options.outputs, c, watched,
+                                passed);
   const auto graph = recorded.whole();
   whole.error =
-      problem.options.outputs == KernelOutputs::pairs
-          ? pairs_error(problem, whole.matrix, c, tiling.examples, graph ? graph->predictions : Tensor())
-          : summed_error(problem, whole.matrix, c);
+      identity.error(complete ? whole.matrix : alone, tiling.examples, graph ? graph->predictions : Tensor());
+  std::vector<std::string> names;
+  for (const int64_t p : watched) names.push_back(function.names()[static_cast<size_t>(p)]);
+  whole.checked = complete ? "all parameters" : fmt::format("{}", fmt::join(names, ", "));
+  if (whole.error <= allowed_kernel_error(function.parameters().front().scalar_type())) ++passed;
   return kernels;
 }
 
 Kernels compute_checked(const NetworkFunction& function, const Tensor& left, const Tensor& right,
                         bool symmetric, const TangentKernelOptions& options, bool by_parameter) {
   function.check_parameters();
-  if (!symmetric && options.check) function.check(right);
+  if (!symmetric && options.check != KernelCheck::none) function.check(right);
   const Tensor& parameter = function.parameters().front();
   const KernelProblem problem{function, left,
                               right,    symmetric,
                               options,  options.accumulate_double ? at::kDouble : parameter.scalar_type()};
   Kernels kernels = compute(problem, options.route, by_parameter, true);
-  const double allowed = tolerance(parameter);
-  const auto passes = [&] { return !options.check || kernels.whole.error <= allowed; };
+  const double allowed = allowed_kernel_error(parameter.scalar_type());
+  const auto passes = [&] { return options.check == KernelCheck::none || kernels.whole.error <= allowed; };
   if (passes()) return kernels;
   const std::string finding =
       fmt::format("the kernel fails its random vector-Jacobian check by {:.1e}, {:.1e} is allowed",

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/kernel_plan.hpp"
 #include "plumb/analysis/network_function.hpp"
 
@@ -18,9 +19,10 @@ struct TangentKernelOptions {
   /// Bytes that the computation may hold at a time, the kernel included; none: half of what is available on
   /// the CPU, 4 GiB on another device. The result does not depend on it beyond rounding.
   std::optional<int64_t> memory = std::nullopt;
-  /// Whether the result is checked, and that the predictions do not depend on the batch: about as much as the
-  /// whole kernel where examples are few. False is for a network that was checked before, at other weights.
-  bool check = true;
+  /// How the result is held against vector-Jacobian products. Unless it is not at all, predictions are held
+  /// against their independence of the batch, too; see NetworkFunction::check. A complete check costs about
+  /// as much as the kernel where examples are few.
+  KernelCheck check = KernelCheck::in_turn;
   /// Sums in float64 over a network of lower precision; the kernel is then float64.
   bool accumulate_double = false;
 };
@@ -31,7 +33,8 @@ struct TangentKernel {
   std::string route;               // "structured: 3 product, 1 identity"
   std::vector<std::string> notes;  // what did not go by the route asked for, and why
   int64_t blocks = 1;              // the examples and outputs were taken in so many blocks
-  double error = 0;  // |u' G v - <J' u, J'~ v>| / scale for random signs u, v: the check; NaN: not made
+  double error = 0;                // what KernelIdentity::error found; NaN: not checked
+  std::string checked;             // "all parameters", or the names of those that were
 };
 
 /// G of `inputs` with themselves; (n c, n c), symmetric. Throws ContractError as NetworkFunction::check does,

@@ -1,0 +1,167 @@
+// What guards a tangent kernel: the identity itself against an explicit J, and kernels that turn wrong after
+// a right one. Oracle: J by one backward pass per row.
+#include "plumb/analysis/kernel_check.hpp"
+
+#include <cmath>
+#include <set>
+
+#include "support/catch.hpp"
+#include <ATen/functorch/BatchedTensorImpl.h>
+#include <torch/torch.h>
+
+#include "plumb/analysis/jacobian.hpp"
+#include "plumb/analysis/tangent_kernel.hpp"
+
+using namespace plumb;
+
+namespace {
+
+bool batches_wrongly = false;
+
+/// The identity, whose derivative is doubled in batches while that is wished.
+struct DoubledWhenWished : torch::autograd::Function<DoubledWhenWished> {
+  static Tensor forward(torch::autograd::AutogradContext*, const Tensor& x) { return x.clone(); }
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext*,
+                                               const torch::autograd::tensor_list& gradients) {
+    const bool wrong = batches_wrongly && at::functorch::isBatchedTensor(gradients[0]);
+    return {wrong ? 2 * gradients[0] : gradients[0]};
+  }
+};
+
+struct Perceptron {
+  explicit Perceptron(int64_t outputs) : first(4, 6), second(6, outputs) {
+    net->push_back(first);
+    net->push_back(second);
+    net->to(torch::kDouble);
+  }
+  NetworkFunction function() {
+    return {*net, [this](const Tensor& x) {
+              return second->forward(DoubledWhenWished::apply(torch::tanh(first->forward(x))));
+            }};
+  }
+  torch::nn::Linear first, second;
+  torch::nn::Sequential net;
+};
+
+Tensor rows_of_jacobian(const NetworkFunction& function, const Tensor& inputs) {
+  std::vector<Tensor> rows;
+  for (int64_t i = 0; i < inputs.size(0); ++i) {
+    const Tensor outputs = function(inputs.slice(0, i, i + 1));
+    for (int64_t k = 0; k < outputs.size(1); ++k) {
+      std::vector<Tensor> parts;
+      for (const Tensor& part : torch::autograd::grad({outputs[0][k]}, function.parameters(), {}, true))
+        parts.push_back(part.flatten());
+      rows.push_back(torch::cat(parts));
+    }
+  }
+  return torch::stack(rows);
+}
+
+double distance(const Tensor& found, const Tensor& expected) {
+  return (found - expected).norm().item<double>() / expected.norm().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("kernels of more than a thousand rows are J J'", "[analysis][kernel_check]") {
+  torch::manual_seed(11);
+  Perceptron perceptron(3);
+  const NetworkFunction function = perceptron.function();
+  const Tensor inputs = torch::randn({410, 4}, torch::kDouble);
+  const Tensor jacobian = rows_of_jacobian(function, inputs);
+  const Tensor expected = jacobian.mm(jacobian.t());
+  for (const auto route : {KernelRoute::structured, KernelRoute::contraction, KernelRoute::rows}) {
+    CAPTURE(static_cast<int>(route));
+    CHECK(distance(tangent_kernel(function, inputs, {.route = route}).matrix, expected) < 1e-13);
+    // 11.5 MiB of kernel and 4 more: several blocks.
+    const auto tiled = tangent_kernel(function, inputs, {.route = route, .memory = 28 << 20});
+    CHECK(distance(tiled.matrix, expected) < 1e-13);
+  }
+  const Tensor many = torch::randn({1100, 4}, torch::kDouble);
+  const Tensor all = rows_of_jacobian(function, many).view({1100, 3, -1});
+  const Tensor traces = torch::einsum("ikp,jkp->ij", {all, all});
+  for (const auto route : {KernelRoute::structured, KernelRoute::contraction})
+    CHECK(distance(tangent_kernel(function, many, {.route = route, .outputs = KernelOutputs::summed}).matrix,
+                   traces) < 1e-13);
+}
+
+TEST_CASE("after the first kernel the parameters are checked in turn", "[analysis][kernel_check]") {
+  torch::manual_seed(12);
+  Perceptron perceptron(3);
+  const Tensor inputs = torch::randn({9, 4}, torch::kDouble), others = torch::randn({5, 4}, torch::kDouble);
+  const auto follow = [&](const std::function<TangentKernel(const NetworkFunction&)>& kernel) {
+    const NetworkFunction function = perceptron.function();
+    const TangentKernel first = kernel(function);
+    CHECK(first.checked == "all parameters");
+    std::set<std::string> checked;
+    for (int repetition = 0; repetition < 4; ++repetition) {
+      const TangentKernel again = kernel(function);
+      CHECK(again.error < 1e-12);
+      CHECK(again.matrix.equal(first.matrix));
+      checked.insert(again.checked);
+    }
+    return checked;
+  };
+  const std::set<std::string> pairs{"0.weight, 0.bias", "1.weight, 1.bias"};
+  const std::set<std::string> single{"0.weight", "0.bias", "1.weight", "1.bias"};
+  CHECK(follow([&](const auto& function) { return tangent_kernel(function, inputs); }) == pairs);
+  CHECK(follow([&](const auto& function) { return tangent_kernel(function, inputs, others); }) == pairs);
+  CHECK(follow([&](const auto& function) {
+          return tangent_kernel(function, inputs, {.outputs = KernelOutputs::summed});
+        }) == pairs);
+  CHECK(follow([&](const auto& function) {
+          return tangent_kernel(function, inputs, {.route = KernelRoute::rows});
+        }) == single);
+  CHECK(follow([&](const auto& function) { return tangent_kernel_by_parameter(function, inputs).whole; }) ==
+        single);
+  // A complete check costs little beside a larger kernel.
+  const Tensor many = torch::randn({180, 4}, torch::kDouble);
+  CHECK(follow([&](const auto& function) { return tangent_kernel(function, many); }) ==
+        std::set<std::string>{"all parameters"});
+}
+
+TEST_CASE("a kernel that turns wrong is noticed within a turn, at once by a complete check",
+          "[analysis][kernel_check]") {
+  torch::manual_seed(13);
+  Perceptron perceptron(3);
+  const NetworkFunction function = perceptron.function();
+  const Tensor inputs = torch::randn({9, 4}, torch::kDouble);
+  batches_wrongly = false;
+  const Tensor right = tangent_kernel(function, inputs).matrix;
+  CHECK(tangent_kernel(function, inputs).notes.empty());
+  batches_wrongly = true;
+  CHECK_FALSE(tangent_kernel(function, inputs, {.check = KernelCheck::none}).matrix.allclose(right));
+  const auto complete = tangent_kernel(function, inputs, {.check = KernelCheck::complete});
+  CHECK(complete.notes.size() == 1);
+  CHECK(complete.matrix.allclose(right));
+  size_t noticed = 0;
+  for (int kernels = 0; kernels < 4; ++kernels) noticed += tangent_kernel(function, inputs).notes.size();
+  batches_wrongly = false;
+  // The second layer, which is right, has its turn first; the first one keeps its turn until it is right.
+  CHECK(noticed == 3);
+}
+
+TEST_CASE("the identity tells a kernel from one that is a hundredth off", "[analysis][kernel_check]") {
+  torch::manual_seed(14);
+  Perceptron perceptron(3);
+  const NetworkFunction function = perceptron.function();
+  const Tensor inputs = torch::randn({5, 4}, torch::kDouble), others = torch::randn({4, 4}, torch::kDouble);
+  const Tensor left = rows_of_jacobian(function, inputs), right = rows_of_jacobian(function, others);
+  for (const Tensor& columns : {inputs, others}) {
+    const KernelIdentity identity(function, inputs, columns, KernelOutputs::pairs, 3, {0, 1, 2, 3}, 5);
+    const Tensor kernel = left.mm((columns.is_same(inputs) ? left : right).t());
+    CHECK(identity.error(kernel, 2, {}) < 1e-14);
+    CHECK(identity.error(1.01 * kernel, 2, {}) > 1e-4);
+  }
+}
+
+TEST_CASE("signs that cancel in a kernel of rank one raise no alarm", "[analysis][kernel_check]") {
+  torch::nn::Linear linear(torch::nn::LinearOptions(1, 1).bias(false));
+  const NetworkFunction function(*linear, [&](const Tensor& x) { return linear->forward(x); });
+  const Tensor ones = torch::ones({400, 1});
+  for (int repetition = 0; repetition < 200; ++repetition) {
+    const auto kernel = tangent_kernel(function, ones);
+    CHECK(kernel.notes.empty());
+    CHECK(kernel.error < 1e-5);
+  }
+}
