@@ -5,6 +5,8 @@
 #include <sstream>
 
 #include "support/catch.hpp"
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
 
 using namespace plumb;
 
@@ -35,6 +37,24 @@ TEST_CASE("only OpenBLAS's choice for an unknown processor is corrected, by what
     CHECK(better == "Haswell");
   else
     CHECK_FALSE(better.has_value());
+}
+
+TEST_CASE("small matrices change the numbers of threads for as long as they last", "[core][blas]") {
+  const auto blas_threads = reinterpret_cast<int (*)()>(::dlsym(RTLD_DEFAULT, "openblas_get_num_threads"));
+  const int blas_before = blas_threads == nullptr ? 0 : blas_threads();
+  for (const int threads : {1, 2}) {
+    at::set_num_threads(threads);
+    {
+      const OneBlasThread small(100), inner(50);
+      if (blas_threads != nullptr) CHECK(blas_threads() == 1);
+    }
+    CHECK(at::get_num_threads() == threads);
+    if (blas_threads == nullptr) continue;
+    CHECK(blas_threads() == blas_before);
+    const OneBlasThread large(5000);
+    CHECK(blas_threads() == blas_before);
+  }
+  at::set_num_threads(1);
 }
 
 TEST_CASE("the library that multiplies matrices is named by its file", "[core][blas]") {

@@ -55,6 +55,16 @@ TEST_CASE("a file is replaced whole, or stays as it was", "[core][files]") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
+TEST_CASE("files can be forced to the disk later, by name", "[core][files]") {
+  const test::TemporaryFolder folder;
+  write_file_atomically(folder / "a", "first", Flush::later);
+  CHECK(contents(folder / "a") == "first");
+  CHECK_NOTHROW(flush_files({folder / "a"}));
+  CHECK_NOTHROW(flush_files({}));
+  CHECK_THROWS_WITH(flush_files({folder / "a", folder / "b"}),
+                    ContainsSubstring("b: cannot flush: No such file"));
+}
+
 TEST_CASE("reading says which file and why not", "[core][files]") {
   const test::TemporaryFolder folder;
   CHECK_THROWS_WITH(read_file(folder / "none"), ContainsSubstring("none: cannot read: No such file"));

@@ -1,6 +1,8 @@
 // Oracle: the same run without probes, and the same run in one sitting, compared bit for bit.
 #include "plumb/probes/probe_recorder.hpp"
 
+#include <algorithm>
+
 #include "probes/watch.hpp"
 #include "support/catch.hpp"
 
@@ -28,6 +30,16 @@ struct SensitiveNetwork final : Network {
   torch::nn::BatchNorm1d norm{register_module("norm", torch::nn::BatchNorm1d(12))};
   torch::nn::Dropout dropout{register_module("dropout", torch::nn::Dropout(0.3))};
   torch::nn::Linear out{register_module("out", torch::nn::Linear(12, 3))};
+};
+
+/// Has a parameter whose use a tangent kernel does not recognise.
+struct PreluNetwork final : Network {
+  PreluNetwork() { to(torch::kDouble); }
+  Tensor forward(Tensor x) override { return output(torch::prelu(hidden(x), slope)); }
+
+  torch::nn::Linear hidden{register_module("hidden", torch::nn::Linear(4, 5))};
+  Tensor slope{register_parameter("slope", torch::full({1}, 0.1))};
+  torch::nn::Linear output{register_module("output", torch::nn::Linear(5, 2))};
 };
 
 const std::string recorded_training =
@@ -201,4 +213,20 @@ TEST_CASE("what an earlier start left behind is removed", "[probes][recorder]") 
               "[{type: gradient, name: mine}]", folder.path());
   CHECK_FALSE(std::filesystem::exists(folder / "probes" / "old.csv"));
   CHECK(std::filesystem::exists(folder / "probes" / "mine.csv"));
+}
+
+TEST_CASE("a probe's remarks stand beside its table, once", "[probes][recorder]") {
+  const test::TemporaryFolder folder;
+  test::watch(
+      std::make_shared<PreluNetwork>(), test::random_data(12, 4, 2), "{stop: {epochs: 5}}",
+      "[{type: tangent_kernel}, {type: jacobian_rank}, {type: jacobian_rank, method: svd, name: svd}, "
+      "{type: tangent_kernel, outputs: summed, name: summed}]",
+      folder.path());
+  for (const std::string name : {"tangent_kernel", "jacobian_rank", "summed"}) {
+    INFO(name);
+    const std::string notes = read_file(folder / "probes" / (name + ".txt"));
+    CHECK_THAT(notes, ContainsSubstring("from step 0 on: slope (") && ContainsSubstring("went by rows"));
+    CHECK(std::count(notes.begin(), notes.end(), '\n') == 1);
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "probes" / "svd.txt"));
 }

@@ -5,6 +5,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -40,7 +41,11 @@ Tensor checked_symmetric(const Tensor& a, double tolerance) {
   return wide.mul(0.5).add_(wide.t(), 0.5);
 }
 
-Tensor symmetric_eigenvalues(const Tensor& a) { return at::linalg_eigvalsh(checked_symmetric(a)); }
+Tensor symmetric_eigenvalues(const Tensor& a) {
+  const Tensor checked = checked_symmetric(a);
+  const OneBlasThread small(checked.size(0));
+  return at::linalg_eigvalsh(checked);
+}
 
 SymmetricEigen symmetric_eigen(const Tensor& a) {
   // The size first: at 32,767 the copies alone take seconds.
@@ -49,7 +54,9 @@ SymmetricEigen symmetric_eigen(const Tensor& a) {
           "numbers in 32 bits; "
           "ask for the eigenvalues alone, or for some eigenpairs by lanczos or lobpcg",
           a.defined() ? a.size(0) : 0, largest_size_with_eigenvectors);
-  auto [values, vectors] = at::linalg_eigh(checked_symmetric(a));
+  const Tensor checked = checked_symmetric(a);
+  const OneBlasThread small(checked.size(0));
+  auto [values, vectors] = at::linalg_eigh(checked);
   return {values, vectors};
 }
 

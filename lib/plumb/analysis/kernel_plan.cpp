@@ -181,7 +181,12 @@ std::string KernelPlan::signature() const {
 int64_t KernelPlan::outputs_at_once(int64_t examples) const {
   // Products with this many rows run at full speed; fewer rows wait for the weights to be read.
   constexpr int64_t rows = 64;
-  return std::clamp<int64_t>(rows / examples, 1, outputs_);
+  // A pass over a graph that fits into a processor's cache costs what starting its operations costs.
+  constexpr double cache = 4 << 20;
+  const double output_bytes =
+      graph_numbers_ * static_cast<double>(examples * static_cast<int64_t>(c10::elementSize(task_.dtype)));
+  return std::clamp<int64_t>(std::max(rows / examples, static_cast<int64_t>(cache / output_bytes)), 1,
+                             outputs_);
 }
 
 double KernelPlan::bytes(int64_t examples, int64_t outputs, int64_t at_once) const {

@@ -38,8 +38,8 @@ struct KernelRecording {
   std::vector<std::string> unrecognised;  // as in autograd::RecordedUses
 };
 
-/// The examples that a plan is made from, some of `inputs`: all when they are few, so that the recording
-/// serves for the kernel, too.
+/// The examples that a plan is made from, some of `inputs`: all when they are few or small, so that the
+/// recording serves for the kernel, too.
 Tensor trial_examples(const Tensor& inputs);
 
 class KernelPlan {

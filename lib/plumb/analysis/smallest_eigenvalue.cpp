@@ -8,6 +8,7 @@
 #include <torch/torch.h>
 
 #include "plumb/analysis/eigen.hpp"
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -138,7 +139,10 @@ SmallestEigenvalue smallest_eigenvalue(const Tensor& gram, const SmallestEigenva
   const at::ScalarType dtype =
       options.dtype == at::ScalarType::Undefined ? gram.scalar_type() : options.dtype;
   const double formation_error = gram_formation_error(a, options.inner, dtype);
-  const Tensor values = at::linalg_eigvalsh(a);
+  const OneBlasThread small(a.size(0));
+  const Tensor values = options.eigenvalues.defined() ? options.eigenvalues : at::linalg_eigvalsh(a);
+  expects(values.size(0) == a.size(0), "smallest eigenvalue: {} eigenvalues of {} rows are given",
+          values.size(0), a.size(0));
   SmallestEigenvalue result;
   result.method = "dense";
   result.computed = values[0].item<double>();

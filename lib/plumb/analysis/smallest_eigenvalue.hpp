@@ -22,6 +22,8 @@ struct SmallestEigenvalueOptions {
   /// Cholesky factorizations spent on the certificate at most; each costs a tenth of the eigenvalues. 0: no
   /// certificate.
   int64_t factorizations = 6;
+  /// All eigenvalues of G, ascending, float64, where symmetric_eigenvalues found them already.
+  Tensor eigenvalues = {};
 };
 
 /// lambda_min of a symmetric positive semidefinite G.

@@ -46,22 +46,30 @@ int64_t kernel_rows(const KernelProblem& problem, int64_t examples, int64_t outp
   return problem.options.outputs == KernelOutputs::pairs ? examples * outputs : examples;
 }
 
+/// What may be held, when `needed` is about what would be without a limit.
+double budget_for(const KernelProblem& problem, double needed) {
+  // Looking up what the system has takes as long as a small kernel.
+  constexpr double small = 64 * mebi;
+  if (problem.options.memory) return static_cast<double>(*problem.options.memory);
+  return needed <= small / 2 ? small : static_cast<double>(default_budget(problem.left.device()));
+}
+
 /// Fits blocks into what the budget leaves beside `matrices` kernels.
 KernelTiling fit(const KernelProblem& problem, const KernelPlan& plan, int64_t matrices) {
-  const double budget =
-      static_cast<double>(problem.options.memory.value_or(default_budget(problem.left.device())));
   const int64_t c = plan.outputs(), n = std::max(problem.left.size(0), problem.right.size(0));
   const double kernel = static_cast<double>(kernel_rows(problem, problem.left.size(0), c)) *
                         static_cast<double>(kernel_rows(problem, problem.right.size(0), c)) *
                         static_cast<double>(c10::elementSize(problem.dtype)) * static_cast<double>(matrices);
+  const double parameter_bytes =
+      static_cast<double>(problem.function.parameter_count() *
+                          static_cast<int64_t>(problem.function.parameters().front().element_size()));
+  const double budget =
+      budget_for(problem, kernel + 2 * plan.bytes(n, c, plan.outputs_at_once(n)) + 3 * parameter_bytes);
   const double left = budget - kernel;
   const double scratch = std::clamp(left / 8, 16.0 * (1 << 20), 512.0 * (1 << 20));
   // The check holds J' u, once more where blocks are added up, and once more where inputs are two.
-  const double checked = problem.options.check != KernelCheck::none
-                             ? (problem.symmetric ? 2.0 : 3.0) *
-                                   static_cast<double>(problem.function.parameter_count()) *
-                                   static_cast<double>(problem.function.parameters().front().element_size())
-                             : 0;
+  const double checked =
+      problem.options.check != KernelCheck::none ? (problem.symmetric ? 2.0 : 3.0) * parameter_bytes : 0;
   const auto held = [&](const KernelTiling& tiling) {
     const bool whole = problem.symmetric && tiling.examples == n && tiling.outputs == c;
     const double captured = plan.bytes(tiling.examples, tiling.outputs, tiling.at_once) * (whole ? 1 : 2);

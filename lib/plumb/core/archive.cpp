@@ -83,9 +83,9 @@ const Archive& Archive::archive(const std::string& name) const {
   return get<Archive>(values_, name, "group");
 }
 
-void Archive::save(const std::filesystem::path& file) const {
+void Archive::save(const std::filesystem::path& file, Flush flush) const {
   const std::vector<char> bytes = torch::pickle_save(to_dict(*this));
-  write_file_atomically(file, {bytes.data(), bytes.size()});
+  write_file_atomically(file, {bytes.data(), bytes.size()}, flush);
 }
 
 Archive Archive::load(const std::filesystem::path& file) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "plumb/core/files.hpp"
 #include "plumb/core/tensor.hpp"
 
 namespace plumb {
@@ -32,7 +33,7 @@ class Archive {
   const Archive& archive(const std::string& name) const;
 
   /// Writes atomically (see write_file_atomically). Tensors are stored on the CPU.
-  void save(const std::filesystem::path& file) const;
+  void save(const std::filesystem::path& file, Flush flush = Flush::now) const;
   /// Throws DataError when the file is missing, damaged or not such an archive. Tensors arrive on the CPU.
   static Archive load(const std::filesystem::path& file);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <system_error>
 
 #include <fcntl.h>
@@ -30,6 +31,18 @@ bool write_all(int descriptor, std::string_view bytes) {
   return true;
 }
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : ".";
+}
+
+/// Makes new names in the folder survive a power cut; not every file system can.
+void flush_names(const std::filesystem::path& folder) {
+  const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;
+  ::fsync(directory);
+  ::close(directory);
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& file) {
@@ -43,11 +56,11 @@ std::string read_file(const std::filesystem::path& file) {
   return bytes;
 }
 
-void write_file_atomically(const std::filesystem::path& file, std::string_view bytes) {
+void write_file_atomically(const std::filesystem::path& file, std::string_view bytes, Flush flush) {
   const std::filesystem::path temporary = file.string() + fmt::format(".{}.part", ::getpid());
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) fail(file, "write", errno);
-  const bool written = write_all(descriptor, bytes) && ::fsync(descriptor) == 0;
+  const bool written = write_all(descriptor, bytes) && (flush == Flush::later || ::fsync(descriptor) == 0);
   int error = written ? 0 : errno;
   if (::close(descriptor) != 0 && error == 0) error = errno;
   if (error == 0 && ::rename(temporary.c_str(), file.c_str()) != 0) error = errno;
@@ -55,11 +68,20 @@ void write_file_atomically(const std::filesystem::path& file, std::string_view b
     ::unlink(temporary.c_str());
     fail(file, "write", error);
   }
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
-    ::fsync(directory);  // makes the new name itself survive a power cut; not every file system can
-    ::close(directory);
+  if (flush == Flush::now) flush_names(folder_of(file));
+}
+
+void flush_files(const std::vector<std::filesystem::path>& files) {
+  std::set<std::filesystem::path> folders;
+  for (const auto& file : files) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) fail(file, "flush", errno);
+    const int error = ::fsync(descriptor) == 0 ? 0 : errno;
+    ::close(descriptor);
+    if (error != 0) fail(file, "flush", error);
+    folders.insert(folder_of(file));
   }
+  for (const auto& folder : folders) flush_names(folder);
 }
 
 void make_directory(const std::filesystem::path& folder) {

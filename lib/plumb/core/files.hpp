@@ -4,16 +4,27 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace plumb {
 
 /// The bytes of a file. Throws DataError naming the file and the reason.
 std::string read_file(const std::filesystem::path& file);
 
+enum class Flush {
+  now,    // what was written survives a power cut
+  later,  // once flush_files was called: for files that nothing refers to before
+};
+
 /// Writes to a temporary name beside `file`, flushes to the disk, then renames: a reader, a crash or a full
 /// disk never sees half a file. Throws DataError naming the file and the reason; the old content then still
 /// stands.
-void write_file_atomically(const std::filesystem::path& file, std::string_view bytes);
+void write_file_atomically(const std::filesystem::path& file, std::string_view bytes,
+                           Flush flush = Flush::now);
+
+/// Forces files, and their names in their folders, to the disk. Throws DataError naming the file and the
+/// reason.
+void flush_files(const std::vector<std::filesystem::path>& files);
 
 /// Makes a folder and its parents. Throws DataError naming the folder and the reason.
 void make_directory(const std::filesystem::path& folder);

@@ -14,7 +14,7 @@
 #include "plumb/analysis/jacobian.hpp"
 #include "plumb/analysis/rank.hpp"
 #include "plumb/analysis/tsqr.hpp"
-#include "plumb/probes/probe.hpp"
+#include "plumb/probes/shared_kernel.hpp"
 
 namespace plumb {
 namespace {
@@ -55,7 +55,7 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
   }
 
   Measurement measure(const Moment& moment, const ProbeSet& set) override {
-    const NetworkFunction function(moment.network);
+    const NetworkFunction& function = set.kernel->function(moment);
     Measurement measured;
     const std::optional<RankReport> found = report_of(function, moment, set);
     if (!found) {
@@ -76,6 +76,7 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
                        report.spectrum.stable_rank(),
                        report.spectrum.effective_rank()};
     if (options_.save) measured.tensors.put("singular_values", report.spectrum.values);
+    if (options_.method == RankMethod::gram) measured.notes = set.kernel->notes();
     return measured;
   }
 
@@ -85,8 +86,9 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
                                       const ProbeSet& set) const {
     const auto finite = [](const Tensor& matrix) { return at::isfinite(matrix).all().item<bool>(); };
     if (options_.method == RankMethod::gram) {
-      const Tensor kernel = tangent_kernel_of(moment, set, options_.memory);
-      return finite(kernel) ? std::optional(rank_of_gram(kernel, function.parameter_count())) : std::nullopt;
+      if (!finite(set.kernel->matrix(moment, set, options_.memory))) return std::nullopt;
+      return rank_of_gram_eigenvalues(set.kernel->eigenvalues(moment, set), function.parameter_count(),
+                                      at::kDouble);
     }
     if (options_.method == RankMethod::svd) {
       const Tensor jacobian = Jacobian(function, set.inputs).dense();

@@ -5,6 +5,8 @@
 
 #include <torch/torch.h>
 
+#include "plumb/probes/shared_kernel.hpp"
+
 namespace plumb {
 
 void Cadence::fields(Fields& f) {
@@ -60,6 +62,7 @@ ProbeSet choose_probe_set(const TrainingData& data, int64_t examples, Selection 
   set.indices = choose_examples(data, examples, choose, seed);
   set.inputs = data.evaluation_inputs(data.train.inputs.index_select(0, set.indices));
   set.labels = data.train.labels.index_select(0, set.indices);
+  set.kernel = std::make_shared<SharedKernel>();
   return set;
 }
 

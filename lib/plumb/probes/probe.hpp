@@ -49,18 +49,14 @@ struct KernelProbeOptions : ProbeSetOptions {
   void fields(Fields& f);
 };
 
-/// The tangent kernel at the last state that a probe asked for it; see tangent_kernel_of.
-struct SharedKernel {
-  int64_t step = -1;
-  Tensor matrix;
-};
+class SharedKernel;
 
 /// The examples of the training set that a probe looks at, the same ones at every step and after a resume.
 struct ProbeSet {
   Tensor indices;                        // (n) int64: which examples of the training set
   Tensor inputs;                         // (n, ...): what the network is given for them in evaluation
   Tensor labels;                         // (n) int64: the labels trained on
-  std::shared_ptr<SharedKernel> kernel;  // of all probes that look at these examples; may be null
+  std::shared_ptr<SharedKernel> kernel;  // of all probes that look at these examples
 
   int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
 };
@@ -77,10 +73,11 @@ struct Column {
   std::string meaning;
 };
 
-/// What one measurement gives: a value per column, and tensors worth a file of their own.
+/// What one measurement gives: a value per column, tensors worth a file of their own, and remarks.
 struct Measurement {
   std::vector<double> values;
-  Archive tensors;
+  Archive tensors = {};
+  std::vector<std::string> notes = {};  // how it was measured, where that is worth a word
 };
 
 /// One quantity along training. Calls come in the order of the steps, with the network in evaluation mode; a
@@ -160,11 +157,6 @@ struct LossGradient {
 
 /// `indices`: (n) the examples; undefined: all. Taken in chunks of `chunk` examples; `.grad` is left alone.
 LossGradient loss_gradient(const Moment& moment, const Tensor& indices, int64_t chunk);
-
-/// The tangent kernel of all pairs of outputs on the probe set, (n c, n c), summed in float64; computed once
-/// for all probes that look at the same examples at the same state.
-Tensor tangent_kernel_of(const Moment& moment, const ProbeSet& set,
-                         const std::optional<ByteSize>& memory = {});
 
 /// Euclidean norm, added up in double whatever the dtype; 0 for no elements.
 double norm_of(const Tensor& tensor);

@@ -1,9 +1,12 @@
 #include "plumb/probes/probe_recorder.hpp"
 
 #include <cmath>
+#include <utility>
 
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/probes/shared_kernel.hpp"
 #include "plumb/training/snapshot.hpp"
 
 namespace plumb {
@@ -52,11 +55,6 @@ bool weights_finite(const Network& network) {
   return true;
 }
 
-bool predictions_finite(const Moment& moment, const ProbeSet& set) {
-  const at::NoGradGuard no_grad;
-  return set.size() == 0 || at::isfinite(moment.network.forward(set.inputs)).all().item<bool>();
-}
-
 std::string describe_probes(ProbeChoices choices) {
   FieldWriter writer;
   writer.components("probes", choices, "");
@@ -71,6 +69,8 @@ struct ProbeRecorder::Entry {
   ProbeSet set;
   size_t columns = 0;
   std::unique_ptr<AppendFile> file;  // from the first moment on: the columns depend on the network
+  std::string remarks;               // the last measurement's
+  std::string notes;                 // all that NAME.txt holds
 };
 
 ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path folder, const Seed& seed,
@@ -119,6 +119,8 @@ void ProbeRecorder::begin(const Moment& moment) {
       const Archive& saved = resume_from_->archive("probes").archive(entry->name);
       length = saved.integer("length");
       entry->probe->load(saved.archive("state"), moment.data.train.labels.device());
+      entry->remarks = saved.text("remarks");
+      entry->notes = saved.text("notes");
     }
     entry->file = std::make_unique<AppendFile>(folder_ / (entry->name + ".csv"), length);
     if (!resume_from_) entry->file->append(header + "\n");
@@ -129,9 +131,10 @@ void ProbeRecorder::begin(const Moment& moment) {
 void ProbeRecorder::share_kernel(Entry& entry) const {
   if (entry.set.size() == 0) return;
   for (const auto& other : entries_)
-    if (other->set.kernel && other->set.indices.equal(entry.set.indices))
+    if (other->set.kernel && other->set.indices.equal(entry.set.indices)) {
       entry.set.kernel = other->set.kernel;
-  if (!entry.set.kernel) entry.set.kernel = std::make_shared<SharedKernel>();
+      return;
+    }
 }
 
 void ProbeRecorder::before_step(const Moment& moment) { observe(moment, false); }
@@ -157,13 +160,16 @@ void ProbeRecorder::observe(const Moment& moment, bool last) {
   }
 }
 
-void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) const {
+void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) {
   Measurement measured;
   measured.values.assign(entry.columns, not_defined);
   if (finite) {
     const Undisturbed guard(moment.network);
     // A run about to diverge has predictions beyond the numbers before its weights are.
-    if (predictions_finite(moment, entry.set)) measured = entry.probe->measure(moment, entry.set);
+    if (entry.set.size() == 0 || entry.set.kernel->predictions_finite(moment, entry.set)) {
+      measured = entry.probe->measure(moment, entry.set);
+      write_notes(entry, moment, measured.notes);
+    }
   }
   expects(measured.values.size() == entry.columns, "the probe {} reports {} values for {} columns",
           entry.name, measured.values.size(), entry.columns);
@@ -174,11 +180,23 @@ void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) cons
   entry.file->append(row + "\n");
   if (measured.tensors.values().empty()) return;
   make_directory(folder_ / entry.name);
-  measured.tensors.save(folder_ / entry.name / fmt::format("step_{}.pt", moment.step));
+  unflushed_.push_back(folder_ / entry.name / fmt::format("step_{}.pt", moment.step));
+  // A power cut before the next checkpoint takes the run back to a state where they are written anew.
+  measured.tensors.save(unflushed_.back(), Flush::later);
+}
+
+void ProbeRecorder::write_notes(Entry& entry, const Moment& moment,
+                                const std::vector<std::string>& notes) const {
+  const std::string remarks = fmt::format("{}", fmt::join(notes, "; "));
+  if (remarks == entry.remarks) return;
+  entry.remarks = remarks;
+  entry.notes += fmt::format("from step {} on: {}\n", moment.step, remarks.empty() ? "no remarks" : remarks);
+  write_file_atomically(folder_ / (entry.name + ".txt"), entry.notes);
 }
 
 Archive ProbeRecorder::save() {
   if (resume_from_) return *resume_from_;
+  flush_files(std::exchange(unflushed_, {}));
   Archive all, archive;
   for (const auto& entry : entries_) {
     if (!entry->file) continue;
@@ -186,6 +204,8 @@ Archive ProbeRecorder::save() {
     Archive one;
     one.put("length", entry->file->length());
     one.put("state", entry->probe->state());
+    one.put("remarks", entry->remarks);
+    one.put("notes", entry->notes);
     all.put(entry->name, std::move(one));
   }
   archive.put("description", description_);

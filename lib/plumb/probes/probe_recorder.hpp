@@ -12,7 +12,8 @@
 namespace plumb {
 
 /// Follows a run with its probes. Each one has a table `<name>.csv` (step, epoch and its columns, numbers
-/// with 17 significant digits) and, when it reports tensors, `<name>/step_<k>.pt`, readable by torch.load.
+/// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt`, readable by torch.load; and
+/// `<name>.txt` when it had a remark on how it measured (parameters that its kernel took row by row).
 ///
 /// Probes see the network in evaluation mode and with no gradients in its parameters. Modes, gradients, which
 /// parameters require one, and LibTorch's global generators are afterwards as they were. At a state whose
@@ -41,7 +42,8 @@ class ProbeRecorder {
   void begin(const Moment& moment);
   void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
-  void record(Entry& entry, const Moment& moment, bool finite) const;
+  void record(Entry& entry, const Moment& moment, bool finite);
+  void write_notes(Entry& entry, const Moment& moment, const std::vector<std::string>& notes) const;
 
   std::filesystem::path folder_;
   Seed seed_;
@@ -49,6 +51,7 @@ class ProbeRecorder {
   std::vector<std::unique_ptr<Entry>> entries_;
   std::optional<Archive> resume_from_;  // until the first moment
   bool begun_ = false;
+  std::vector<std::filesystem::path> unflushed_;  // files of tensors since the last save()
 };
 
 }  // namespace plumb

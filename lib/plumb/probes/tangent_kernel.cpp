@@ -15,7 +15,7 @@
 
 #include "plumb/analysis/eigen.hpp"
 #include "plumb/analysis/smallest_eigenvalue.hpp"
-#include "plumb/probes/probe.hpp"
+#include "plumb/probes/shared_kernel.hpp"
 
 namespace plumb {
 namespace {
@@ -69,10 +69,10 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
   }
 
   Measurement measure(const Moment& moment, const ProbeSet& set) override {
-    const NetworkFunction function(moment.network);
-    const std::vector<Tensor> kernels = kernels_of(function, moment, set);
-    if (moment.step == 0) start_ = kernels;
+    const NetworkFunction& function = set.kernel->function(moment);
     Measurement measured;
+    const std::vector<Tensor> kernels = kernels_of(function, moment, set, measured.notes);
+    if (moment.step == 0) start_ = kernels;
     const Tensor& g = kernels.front();
     if (!at::isfinite(g).all().item<bool>()) {
       measured.values.assign(columns().size() + kernels.size() - 1, not_defined);
@@ -84,6 +84,7 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
     SmallestEigenvalueOptions eigen_options;
     eigen_options.inner = function.parameter_count();
     if (!options_.certificate) eigen_options.factorizations = 0;
+    if (shares_kernel()) eigen_options.eigenvalues = set.kernel->eigenvalues(moment, set);
     const SmallestEigenvalue smallest = smallest_eigenvalue(g, eigen_options);
     if (moment.step == 0) start_largest_ = smallest.lambda_max;
     const double operator_drift = symmetric_eigenvalues(change).abs().max().item<double>();
@@ -118,17 +119,28 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
   }
 
  private:
+  /// Whether other probes can use the same kernel.
+  bool shares_kernel() const { return !options_.by_parameter && options_.outputs == KernelOutputs::pairs; }
+
   /// The whole kernel, then those of single parameters where they are asked for; float64.
-  std::vector<Tensor> kernels_of(const NetworkFunction& function, const Moment& moment,
-                                 const ProbeSet& set) const {
-    const bool pairs = options_.outputs == KernelOutputs::pairs;
-    if (!options_.by_parameter && pairs) return {tangent_kernel_of(moment, set, options_.memory)};
+  std::vector<Tensor> kernels_of(const NetworkFunction& function, const Moment& moment, const ProbeSet& set,
+                                 std::vector<std::string>& notes) const {
+    if (shares_kernel()) {
+      const Tensor matrix = set.kernel->matrix(moment, set, options_.memory);
+      notes = set.kernel->notes();
+      return {matrix};
+    }
     TangentKernelOptions options;
     if (options_.memory) options.memory = options_.memory->bytes;
     options.outputs = options_.outputs;
     options.accumulate_double = true;
-    if (!options_.by_parameter) return {tangent_kernel(function, set.inputs, options).matrix};
+    if (!options_.by_parameter) {
+      TangentKernel kernel = tangent_kernel(function, set.inputs, options);
+      notes = std::move(kernel.notes);
+      return {kernel.matrix};
+    }
     ParameterKernels parts = tangent_kernel_by_parameter(function, set.inputs, options);
+    notes = std::move(parts.whole.notes);
     std::vector<Tensor> kernels{parts.whole.matrix};
     kernels.insert(kernels.end(), parts.matrices.begin(), parts.matrices.end());
     return kernels;
