@@ -64,10 +64,10 @@ KernelRecording::KernelRecording(const NetworkFunction& function, const Tensor& 
 }
 
 Tensor trial_examples(const Tensor& inputs) {
-  constexpr int64_t few = 8, some = 3, small = 16384;  // numbers of all inputs
+  constexpr int64_t few = 8, some = 3;
   expects(inputs.dim() >= 1 && inputs.size(0) > 0, "the batch of inputs is empty");
-  if (inputs.size(0) > 1)
-    return inputs.slice(0, 0, inputs.size(0) <= few || inputs.numel() <= small ? inputs.size(0) : some);
+  const bool small = inputs.size(0) <= 64 && inputs.numel() <= 16384;
+  if (inputs.size(0) > 1) return inputs.slice(0, 0, inputs.size(0) <= few || small ? inputs.size(0) : some);
   std::vector<int64_t> repeats(static_cast<size_t>(inputs.dim()), 1);
   repeats[0] = some;
   return inputs.repeat(repeats);

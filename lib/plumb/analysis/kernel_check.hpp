@@ -12,7 +12,7 @@ enum class KernelCheck {
   none,      // for a network whose kernels were checked before, at other weights
   in_turn,   // all parameters the first time that a function's kernel is computed in some way, and always
              // for more than 512 rows or several blocks; otherwise one parameter, or a weight with its bias,
-             // the next one in every kernel
+             // the next one in every kernel, whose part of it is formed beside the sum
   complete,  // all parameters every time
 };
 

@@ -242,18 +242,21 @@ Kernels compute(const KernelProblem& problem, KernelRoute route, bool by_paramet
   uint64_t& passed = function.findings().kernels[way_of(problem, plan, tiling, by_parameter)];
   const auto watched = checked_parameters(problem, plan, tiling, passed);
   const bool complete = static_cast<int64_t>(watched.size()) == parameters;
-  const Tensor alone = check && !complete ? zeros() : Tensor();  // the kernel of what is watched
+  const bool beside = check && !complete && !by_parameter;
+  // The kernel of what is watched.
+  Tensor alone = beside ? zeros() : Tensor();
+  if (by_parameter && !complete) alone = kernels.matrices[static_cast<size_t>(watched.front())];
   const std::string forms = accumulate(
       problem, plan, tiling, recorded,
       [&](int64_t parameter) { return kernels.matrices[by_parameter ? static_cast<size_t>(parameter) : 0]; },
       [&](const KernelTerm& left, const KernelTerm& right) {
-        if (alone.defined() && left.parameter == watched.front())
+        if (beside && left.parameter == watched.front())
           add_contribution(alone, left, right, problem.options.outputs, problem.symmetric, tiling.scratch);
       });
   const at::NoGradGuard no_grad;
   if (problem.symmetric)
     for (const Tensor& matrix : kernels.matrices) mirror_lower_half(matrix);
-  if (problem.symmetric && alone.defined()) mirror_lower_half(alone);
+  if (problem.symmetric && beside) mirror_lower_half(alone);
   TangentKernel& whole = kernels.whole;
   whole.matrix = kernels.matrices[0];
   if (by_parameter) {
