@@ -1,5 +1,6 @@
 #include "plumb/probes/probe_recorder.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -50,9 +51,10 @@ class Undisturbed {
 
 bool weights_finite(const Network& network) {
   const at::NoGradGuard no_grad;
-  for (const Tensor& parameter : network.parameters())
-    if (!at::isfinite(parameter).all().item<bool>()) return false;
-  return true;
+  // A sum is finite only if every weight is; where the sum alone overflows, every weight is looked at.
+  return std::ranges::all_of(network.parameters(), [](const Tensor& parameter) {
+    return std::isfinite(parameter.sum().item<double>()) || at::isfinite(parameter).all().item<bool>();
+  });
 }
 
 std::string describe_probes(ProbeChoices choices) {
