@@ -6,43 +6,19 @@
 #include <string>
 #include <utility>
 
+#include "analysis/kernels.hpp"
 #include "support/catch.hpp"
 #include "support/networks.hpp"
-#include <ATen/functorch/BatchedTensorImpl.h>
 #include <torch/torch.h>
 
 #include "plumb/analysis/jacobian.hpp"
 
 using namespace plumb;
+using test::brute_force_jacobian;
+using test::DoubledInBatches;
+using test::relative_error;
 
 namespace {
-
-Tensor brute_force_jacobian(const NetworkFunction& function, const Tensor& inputs) {
-  std::vector<Tensor> rows;
-  for (int64_t i = 0; i < inputs.size(0); ++i) {
-    const Tensor outputs = function(inputs.slice(0, i, i + 1));
-    for (int64_t k = 0; k < outputs.size(1); ++k) {
-      const auto gradients =
-          torch::autograd::grad({outputs[0][k]}, function.parameters(), {}, true, false, true);
-      std::vector<Tensor> parts;
-      for (size_t p = 0; p < gradients.size(); ++p)
-        parts.push_back(gradients[p].defined()
-                            ? gradients[p].flatten()
-                            : torch::zeros(function.parameters()[p].numel(), torch::kDouble));
-      rows.push_back(torch::cat(parts));
-    }
-  }
-  return torch::stack(rows);
-}
-
-/// The identity, whose derivative is doubled where LibTorch batches it: what a wrong batching rule does.
-struct DoubledInBatches : torch::autograd::Function<DoubledInBatches> {
-  static Tensor forward(torch::autograd::AutogradContext*, const Tensor& x) { return x.clone(); }
-  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext*,
-                                               const torch::autograd::tensor_list& gradients) {
-    return {at::functorch::isBatchedTensor(gradients[0]) ? 2 * gradients[0] : gradients[0]};
-  }
-};
 
 /// How many parameters of a layer case are used in ways that are not recognised and go by rows.
 const std::map<std::string, size_t> by_rows{{"attention with a learned token and positions", 1},
@@ -55,10 +31,6 @@ const std::map<std::string, size_t> by_rows{{"attention with a learned token and
                                             {"three-dimensional convolution", 2},
                                             {"transposed convolution", 2},
                                             {"weights as parts of one parameter", 1}};
-
-double relative_error(const Tensor& found, const Tensor& expected) {
-  return (found - expected).norm().item<double>() / expected.norm().item<double>();
-}
 
 }  // namespace
 

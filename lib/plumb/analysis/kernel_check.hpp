@@ -18,7 +18,8 @@ enum class KernelCheck {
 
 /// The identity u' G v = <J' u, J~' v> for random signs u, v, in the kernel G = J J~' of some parameters. For
 /// a trace over outputs it is sum_k <J_k' u, J~_k' v> on a few examples, since it takes a backward pass per
-/// output. v = u when `left` and `right` are the same tensor.
+/// output. v = u when `left` and `right` are the same tensor. (Freivalds 1979 checks products of matrices
+/// so.)
 class KernelIdentity {
  public:
   /// `parameters`: of function.parameters(), by index. `draw` numbers the signs.

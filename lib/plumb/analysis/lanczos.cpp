@@ -7,6 +7,8 @@
 
 #include <torch/torch.h>
 
+#include "plumb/analysis/eigen.hpp"
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -51,6 +53,7 @@ class LanczosSearch {
  private:
   Tensor draw_orthogonal(int64_t filled);
   void extend();
+  SymmetricEigen projected_eigen() const;
   RitzPairs ritz(int64_t wanted, double floor);
   void restart(int64_t wanted);
 
@@ -127,9 +130,15 @@ void LanczosSearch::extend() {
   }
 }
 
-RitzPairs LanczosSearch::ritz(int64_t wanted, double floor) {
+SymmetricEigen LanczosSearch::projected_eigen() const {
+  const OneBlasThread small(filled_);
   auto [values, vectors] =
       at::linalg_eigh(projected_.narrow(0, 0, filled_).narrow(1, 0, filled_).contiguous());
+  return {values, vectors};
+}
+
+RitzPairs LanczosSearch::ritz(int64_t wanted, double floor) {
+  const auto [values, vectors] = projected_eigen();
   const int64_t k = std::min(wanted, filled_);
   const Tensor last = values.narrow(0, filled_ - k, k).flip(0);
   RitzPairs pairs;
@@ -145,8 +154,7 @@ RitzPairs LanczosSearch::ritz(int64_t wanted, double floor) {
 
 void LanczosSearch::restart(int64_t wanted) {
   const int64_t kept = std::min(filled_ - 1, wanted + (filled_ - wanted) / 3);
-  auto [values, vectors] =
-      at::linalg_eigh(projected_.narrow(0, 0, filled_).narrow(1, 0, filled_).contiguous());
+  const auto [values, vectors] = projected_eigen();
   const Tensor chosen = vectors.narrow(1, filled_ - kept, kept).flip(1);
   const Tensor turned = at::mm(chosen.t().to(tensor_options_), basis_.narrow(0, 0, filled_));
   const Tensor next = basis_[filled_].clone();

@@ -6,6 +6,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -82,6 +83,7 @@ class BlockSearch {
   /// Coefficients, ascending in value, of all Ritz vectors of an orthonormal basis.
   Tensor rayleigh_ritz(const MappedBlock& basis) {
     const Tensor projected = at::mm(basis.vectors.t(), basis.images).to(at::kCPU, at::kDouble);
+    const OneBlasThread small(projected.size(0));
     auto [values, vectors] = at::linalg_eigh((projected + projected.t()) / 2);
     values_ = values.narrow(0, 0, block_);
     norm_ = std::max(norm_, values.abs().max().item<double>());

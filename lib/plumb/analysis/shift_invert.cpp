@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "plumb/analysis/eigen.hpp"
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -49,6 +50,7 @@ EigenpairResult both_ends(const SymmetricOperator& inverse, LanczosOptions optio
 InverseOperator::InverseOperator(const Tensor& a, double shift) {
   Tensor shifted = checked_symmetric(a);
   shifted.diagonal().sub_(shift);
+  const OneBlasThread small(shifted.size(0));
   auto [cholesky, info] = at::linalg_cholesky_ex(shifted);
   if (info.item<int64_t>() == 0) {
     factor_ = cholesky;

@@ -7,6 +7,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -90,6 +91,7 @@ SpectralDensity spectral_density(const SymmetricOperator& a, const SpectralDensi
     // Normal draws made to unit length are uniform on the sphere, for which E v^T A^k v = tr A^k / size.
     const Tensor draw = at::randn({a.size()}, generator, at::TensorOptions(at::kDouble));
     const Tensor t = lanczos_tridiagonal(a, (draw / draw.norm()).to(a.options()), steps);
+    const OneBlasThread small(t.size(0));
     auto [values, vectors] = at::linalg_eigh(t);
     result.nodes[i].narrow(0, 0, values.numel()).copy_(values);
     result.weights[i].narrow(0, 0, values.numel()).copy_(vectors[0].square());
