@@ -1,10 +1,15 @@
+#include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/kernel_plan.hpp"
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/batched.hpp"
+#include "plumb/autograd/dense_gradient.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -54,13 +59,26 @@ Tensor elementwise_gradient(const Tensor& cotangent, const ParameterUse& use, in
   return at::sum_to(product, shape).flatten(1) * use.factor;
 }
 
+/// What the rounding of a use's gradient is relative to: it may cancel, as the gradient of a bias does that a
+/// softmax or a normalization takes away again; the norms of its factors do not.
+double size_of_factors(const ParameterUse& use, const Tensor& d) {
+  if (!d.defined()) return 0;
+  const double norm = at::linalg_vector_norm(d).item<double>() * std::abs(use.factor);
+  if (!use.saved.defined() || !use.saved.is_floating_point()) return norm;
+  if (use.kind == UseKind::scale) return norm * use.saved.abs().max().item<double>();
+  return norm * at::linalg_vector_norm(use.saved).item<double>();
+}
+
 }  // namespace
 
-KernelRecording::KernelRecording(const NetworkFunction& function, const Tensor& examples)
-    : inputs(examples.detach()), predictions(function(inputs)) {
+KernelRecording::KernelRecording(const NetworkFunction& function, const Tensor& examples, bool reads_graph)
+    : inputs(examples.detach()) {
+  if (!reads_graph) return;
+  predictions = function(inputs);
   auto recorded = autograd::read_recorded_uses(predictions, function.parameters());
   uses = std::move(recorded.uses);
   unrecognised = std::move(recorded.unrecognised);
+  fingerprint = recorded.fingerprint;
 }
 
 Tensor trial_examples(const Tensor& inputs) {
@@ -73,67 +91,247 @@ Tensor trial_examples(const Tensor& inputs) {
   return inputs.repeat(repeats);
 }
 
-std::vector<Tensor> KernelPlan::cotangents_of(const KernelRecording& recording, int64_t first,
-                                              int64_t last) const {
-  const Tensor& predictions = recording.predictions;
-  Tensor units = at::zeros({last - first, predictions.size(0), outputs_}, predictions.options());
-  for (int64_t k = first; k < last; ++k) units.select(0, k - first).select(1, k).fill_(1);
-  if (last - first > 1) {
-    auto together = autograd::functional::unchecked_batch({units}, [&](const std::vector<Tensor>& unit) {
-      return autograd::pull_back(predictions, unit[0], recording.uses);
-    });
-    if (together) return std::move(*together);
-  }
-  std::vector<Tensor> all(recording.uses.size());
-  for (int64_t k = 0; k < last - first; ++k) {
-    const auto cotangents = autograd::pull_back(predictions, units[k], recording.uses);
-    for (size_t use = 0; use < all.size(); ++use) {
-      const Tensor& one = cotangents[use];
-      if (!one.defined()) continue;
-      if (last - first == 1) {
-        all[use] = one.unsqueeze(0);
-        continue;
-      }
-      if (!all[use].defined()) all[use] = one.unsqueeze(0).repeat_interleave(last - first, 0).zero_();
-      all[use].select(0, k).copy_(one);
+/// Sums over outputs of the cotangents at every use, weighted by example and output.
+class KernelPlan::BookedExamples {
+ public:
+  BookedExamples(const std::vector<ParameterUse>& uses, int64_t examples)
+      : uses_(uses), examples_(examples), sums_(uses.size()) {}
+
+  /// `cotangents`: (outputs, ...) for each use; `u`: (examples, outputs).
+  void add(const std::vector<Tensor>& cotangents, const Tensor& u) {
+    for (size_t i = 0; i < uses_.size(); ++i) {
+      if (!cotangents[i].defined() || first_like(i) != i) continue;
+      const Tensor d = examples_first(uses_[i], cotangents[i]);  // (outputs, examples, r)
+      const Tensor weights = u.to(d.options());
+      const Tensor sum =
+          d.size(0) == 1 ? d[0] * weights : at::bmm(weights.unsqueeze(1), d.transpose(0, 1)).squeeze(1);
+      sums_[i] = sums_[i].defined() ? sums_[i].add_(sum) : sum;
     }
   }
-  return all;
+
+  /// |sum - D| / |D| at a use, where D is what arrived from the weights.
+  double error(size_t use, const std::vector<Tensor>& of_weights) const {
+    const Tensor &sum = sums_[first_like(use)], &d = of_weights[use];
+    if (!d.defined() && !sum.defined()) return 0;
+    if (!d.defined() || !sum.defined())
+      return (d.defined() ? d : sum).count_nonzero().item<int64_t>() > 0 ? 1 : 0;
+    const Tensor first = examples_first(uses_[use], d.unsqueeze(0))[0];
+    const double size = std::max(norm(first), norm(sum));
+    return size == 0 ? 0 : norm(sum - first) / size;
+  }
+
+ private:
+  static double norm(const Tensor& values) { return at::linalg_vector_norm(values).item<double>(); }
+
+  /// (outputs, examples, all else) of (outputs, ...).
+  Tensor examples_first(const ParameterUse& use, const Tensor& d) const {
+    const int64_t k = d.size(0);
+    const bool rows = use.kind == UseKind::product || use.rows_of_product;
+    if (rows && use.examples_second)
+      return d.reshape({k, -1, examples_, d.size(-1)}).transpose(1, 2).reshape({k, examples_, -1});
+    return (!rows && use.examples_second ? d.transpose(1, 2) : d).reshape({k, examples_, -1});
+  }
+
+  /// The first use whose cotangents are these.
+  size_t first_like(size_t use) const {
+    const auto rows = [](const ParameterUse& u) { return u.kind == UseKind::product || u.rows_of_product; };
+    for (size_t i = 0; i < use; ++i)
+      if (uses_[i].node == uses_[use].node && uses_[i].examples_second == uses_[use].examples_second &&
+          rows(uses_[i]) == rows(uses_[use]))
+        return i;
+    return use;
+  }
+
+  const std::vector<ParameterUse>& uses_;
+  int64_t examples_;
+  std::vector<Tensor> sums_;  // (examples, r)
+};
+
+KernelPlan::Cotangents KernelPlan::cotangents_of(const KernelRecording& recording, int64_t first,
+                                                 int64_t last, const Tensor& weighted) const {
+  const Tensor& predictions = recording.predictions;
+  const auto options = predictions.options().requires_grad(false);
+  const int64_t outputs = last - first, all = outputs + (weighted.defined() ? 1 : 0);
+  Tensor units = at::zeros({all, predictions.size(0), outputs_}, options);
+  for (int64_t k = first; k < last; ++k) units.select(0, k - first).select(1, k).fill_(1);
+  if (weighted.defined()) units[outputs].copy_(weighted);
+  Cotangents cotangents;
+  const auto part = [&](const Tensor& d) {
+    cotangents.of_outputs.push_back(d.defined() ? d.slice(0, 0, outputs) : d);
+    if (weighted.defined()) cotangents.of_weights.push_back(d.defined() ? d[outputs] : d);
+  };
+  if (all > 1) {
+    const auto together =
+        autograd::functional::unchecked_batch({units}, [&](const std::vector<Tensor>& unit) {
+          return autograd::pull_back(predictions, unit[0], recording.uses);
+        });
+    if (together) {
+      for (const Tensor& d : *together) part(d);
+      return cotangents;
+    }
+  }
+  std::vector<Tensor> singles(recording.uses.size());
+  for (int64_t k = 0; k < all; ++k) {
+    const auto arrived = autograd::pull_back(predictions, units[k], recording.uses);
+    for (size_t use = 0; use < singles.size(); ++use) {
+      const Tensor& one = arrived[use];
+      if (!one.defined()) continue;
+      if (all == 1) {
+        singles[use] = one.unsqueeze(0);
+        continue;
+      }
+      if (!singles[use].defined()) singles[use] = one.unsqueeze(0).repeat_interleave(all, 0).zero_();
+      singles[use].select(0, k).copy_(one);
+    }
+  }
+  for (const Tensor& d : singles) part(d);
+  return cotangents;
+}
+
+bool CaptureCheck::passed() const {
+  return std::all_of(wrong.begin(), wrong.end(), [](const std::string& reason) { return reason.empty(); });
 }
 
 std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, int64_t first, int64_t last,
-                                            int64_t at_once) const {
+                                            int64_t at_once, CaptureCheck* check) const {
   const int64_t examples = recording.inputs.size(0);
-  const auto options = recording.predictions.options().dtype(task_.dtype).requires_grad(false);
+  const auto options = recording.inputs.options().dtype(task_.dtype).requires_grad(false);
   const at::NoGradGuard no_grad;
   std::vector<ParameterUse> uses = recording.uses;
-  expects(task_.route == KernelRoute::rows ||
-              (uses.size() == examples_second_.size() && recording.predictions.size(1) == outputs_),
-          "the network's graph changes from one call to the next");
+  if (task_.route != KernelRoute::rows) {
+    mark_reached(recording);
+    bool same = uses.size() == layouts_.size() && recording.predictions.size(1) == outputs_;
+    for (size_t i = 0; same && i < uses.size(); ++i) {
+      uses[i].examples_second = layouts_[i].examples_second;
+      same = layout_of(uses[i], examples) == layouts_[i];
+    }
+    for (size_t p = 0; p < recording.unrecognised.size(); ++p)
+      same &= recording.unrecognised[p].empty() ||
+              std::count(unrecognised_.begin(), unrecognised_.end(), static_cast<int64_t>(p)) > 0;
+    if (!same) throw Error("the network's graph changes from one call to the next");
+  }
   std::vector<KernelTerm> terms;
   std::vector<std::vector<Tensor>> factors(uses.size());  // of those that are kept as rows
-  if (!parts_.empty())
-    for (size_t i = 0; i < uses.size(); ++i) uses[i].examples_second = examples_second_[i];
   for (const Part& part : parts_) {
     terms.push_back(empty_term(part, uses[part.uses[0]], examples, first, last, options));
     if (part.form != TermForm::rows) continue;
     for (const size_t use : part.uses)
       if (uses[use].is_matrix()) factors[use] = input_factors(uses[use], examples, task_.dtype);
   }
+  const bool checks = check != nullptr && !parts_.empty();
+  const size_t parameters = function_.parameters().size();
+  std::vector<Tensor> leaves;  // whose gradients are asked for
+  std::vector<size_t> leaf_of;
+  Tensor weighted;  // the cotangent of the check: (n, c), 0 outside of these outputs
+  if (check != nullptr) {
+    check->wrong.assign(parameters, "");
+    check->gradients.assign(parameters, Tensor());
+  }
+  if (checks) {
+    weighted = at::zeros_like(recording.predictions, recording.predictions.options().requires_grad(false));
+    weighted.slice(1, first, last).copy_(check->weights.slice(1, first, last));
+    for (size_t p = 0; p < parameters; ++p) {
+      const bool by_rows =
+          std::count(unrecognised_.begin(), unrecognised_.end(), static_cast<int64_t>(p)) > 0;
+      if (!check->watched[p] || by_rows) continue;
+      leaf_of.push_back(p);
+      leaves.push_back(function_.parameters()[p]);
+    }
+  }
+  // One more cotangent beside others costs less than a pass of its own, unless that is needed for gradients
+  // anyway.
+  const bool complete = check != nullptr && std::all_of(check->watched.begin(), check->watched.end(),
+                                                        [](bool one) { return one; });
+  const bool beside = checks && last - first <= at_once && at_once > 1 && !complete;
+  BookedExamples booked(uses, examples);
+  std::vector<Tensor> of_weights;
   for (int64_t k = first; k < last && !parts_.empty(); k += at_once) {
-    const auto cotangents = cotangents_of(recording, k, std::min(last, k + at_once));
+    const int64_t end = std::min(last, k + at_once);
+    auto cotangents = cotangents_of(recording, k, end, beside ? weighted : Tensor());
+    if (checks) booked.add(cotangents.of_outputs, check->weights.slice(1, k, end));
+    if (beside) of_weights = std::move(cotangents.of_weights);
     for (size_t i = 0; i < parts_.size(); ++i)
       for (const size_t use : parts_[i].uses) {
+        const Tensor& d = cotangents.of_outputs[use];
         if (parts_[i].form != TermForm::rows)
-          keep_cotangents(parts_[i], cotangents[use], uses[use], k - first, std::min(last - k, at_once),
-                          terms[i]);
-        else if (cotangents[use].defined())
-          keep_rows(parts_[i], cotangents[use], uses[use], k - first, factors[use], terms[i]);
+          keep_cotangents(parts_[i], d, uses[use], k - first, end - k, terms[i]);
+        else if (d.defined())
+          keep_rows(parts_[i], d, uses[use], k - first, factors[use], terms[i]);
       }
   }
   for (KernelTerm& term : terms) find_identity(term);
+  std::vector<Tensor> gradients(parameters);
+  if (checks) {
+    if (!beside || !leaves.empty()) {
+      auto arrived = autograd::pull_back(recording.predictions, weighted,
+                                         beside ? std::vector<ParameterUse>() : recording.uses, leaves);
+      const auto first_leaf = arrived.end() - static_cast<std::ptrdiff_t>(leaves.size());
+      for (size_t i = 0; i < leaves.size(); ++i)
+        gradients[leaf_of[i]] = autograd::dense_gradient(first_leaf[static_cast<std::ptrdiff_t>(i)]);
+      arrived.erase(first_leaf, arrived.end());
+      if (!beside) of_weights = std::move(arrived);
+    }
+    for (size_t i = 0; i < uses.size(); ++i) {
+      const auto p = static_cast<size_t>(uses[i].parameter);
+      if (std::count(unrecognised_.begin(), unrecognised_.end(), uses[i].parameter) > 0) continue;
+      const double error = booked.error(i, of_weights);
+      check->error = std::max(check->error, error);
+      if (!(error <= allowed_capture_error(recording.predictions.scalar_type())))
+        check->wrong[p] = fmt::format("{} with cotangents that belong to other examples, off by {:.1e}",
+                                      uses[i].node->name(), error);
+    }
+  }
   add_rows_of_unrecognised(recording.inputs, first, last, terms);
+  if (check != nullptr) check_terms(recording, terms, gradients, of_weights, *check);
   return terms;
+}
+
+void KernelPlan::check_terms(const KernelRecording& recording, const std::vector<KernelTerm>& terms,
+                             const std::vector<Tensor>& gradients, const std::vector<Tensor>& arrived,
+                             CaptureCheck& check) const {
+  at::Generator generator = check_generator();
+  const auto gradient_of = [&](int64_t p) {
+    const Tensor& found = gradients[static_cast<size_t>(p)];
+    return found.defined() ? found : at::zeros_like(function_.parameters()[static_cast<size_t>(p)]);
+  };
+  const auto judge = [&](int64_t parameter, double error) {
+    const auto p = static_cast<size_t>(parameter);
+    check.error = std::max(check.error, error);
+    if (error <= allowed_capture_error(function_.parameters()[p].scalar_type())) return;
+    check.wrong[p] = fmt::format("its recorded uses do not give its gradient, off by {:.1e}", error);
+  };
+  for (size_t t = 0; t < terms.size(); ++t) {
+    const int64_t p = terms[t].parameter;
+    if (!check.watched[static_cast<size_t>(p)]) continue;
+    if (t >= parts_.size()) {  // by rows, from each example alone: nothing was read
+      check.gradients[static_cast<size_t>(p)] = pull_back_rows(terms[t], check.weights);
+      continue;
+    }
+    const Part& part = parts_[t];
+    const Tensor gradient = gradient_of(p).detach();
+    const Tensor bias = part.bias_parameter >= 0 ? gradient_of(part.bias_parameter).detach() : Tensor();
+    check.gradients[static_cast<size_t>(p)] = gradient.reshape({-1});
+    if (bias.defined()) check.gradients[static_cast<size_t>(part.bias_parameter)] = bias.reshape({-1});
+    if (terms[t].form == TermForm::rows) {
+      Tensor expected = gradient.reshape({-1});
+      if (bias.defined()) expected = at::cat({expected, bias.reshape({-1})});
+      const Tensor found = pull_back_rows(terms[t], check.weights);
+      double size = std::max(at::linalg_vector_norm(expected).item<double>(), 1e-300);
+      for (const size_t use : part.uses)
+        size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
+      judge(p, at::linalg_vector_norm(found - expected.to(found.scalar_type())).item<double>() / size);
+      continue;
+    }
+    const ParameterUse& use = recording.uses[part.uses[0]];
+    const int64_t b = use.matrix_rows(), begin = part.group * b;
+    Tensor matrix = use.kind == UseKind::convolution ? gradient.reshape({part.groups * b, -1})
+                    : use.transposed                 ? gradient.reshape({b, -1})
+                                                     : gradient.reshape({-1, b}).t();
+    if (use.kind == UseKind::convolution) matrix = matrix.slice(0, begin, begin + b);
+    judge(p,
+          gradient_error(terms[t], check.weights, matrix,
+                         bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias, generator));
+  }
 }
 
 KernelTerm KernelPlan::empty_term(const Part& part, const ParameterUse& use, int64_t examples, int64_t first,
@@ -160,8 +358,11 @@ void KernelPlan::find_identity(KernelTerm& term) const {
   const Tensor& d = term.cotangents;
   if (term.form != TermForm::product || d.size(2) != outputs_) return;
   const double scale = d[0][0][term.first_output].item<double>();
-  const Tensor unit =
-      at::eye(outputs_, d.options()).slice(0, term.first_output, term.first_output + term.outputs) * scale;
+  // LibTorch has no identity matrix of every dtype.
+  const Tensor unit = at::eye(outputs_, d.options().dtype(at::kFloat))
+                          .slice(0, term.first_output, term.first_output + term.outputs)
+                          .to(d.scalar_type()) *
+                      scale;
   // Cotangents that all vanish are no identity: the next block's may not.
   if (scale == 0 || !d.eq(unit).all().item<bool>()) return;
   term.form = TermForm::identity;
@@ -213,20 +414,23 @@ void KernelPlan::add_rows_of_unrecognised(const Tensor& inputs, int64_t first, i
     KernelTerm term;
     term.parameter = p;
     term.outputs = last - first;
+    term.first_output = first;
     term.rows = rows.back();
     terms.push_back(term);
   }
   const NetworkFunction::Differentiation differentiation(function_);
   for (int64_t i = 0; i < examples; ++i) {
     const Tensor predictions = function_(inputs.slice(0, i, i + 1).detach());
-    if (!predictions.requires_grad()) return;  // none of these parameters has a part in them
+    if (!predictions.requires_grad()) continue;  // none of these parameters has a part in them
     for (int64_t k = first; k < last; ++k) {
       const auto gradients =
           torch::autograd::grad({predictions[0][k]}, parameters, {}, /*retain_graph=*/k + 1 < last,
                                 /*create_graph=*/false, /*allow_unused=*/true);
       for (size_t p = 0; p < parameters.size(); ++p)
-        if (gradients[p].defined())
-          rows[p].select(0, i).select(0, k - first).copy_(gradients[p].detach().flatten());
+        if (gradients[p].defined()) {
+          rows[p].select(0, i).select(0, k - first).copy_(autograd::dense_gradient(gradients[p]).flatten());
+          reached_[static_cast<size_t>(unrecognised_[p])] = true;
+        }
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -225,6 +226,40 @@ Tensor TermInputs::slice(int64_t begin, int64_t end) const {
   return part;
 }
 
+Tensor TermInputs::weighted_by(const Tensor& d) const {
+  const int64_t b = d.size(1);
+  if (kind_ == UseKind::lookup) {
+    const Tensor indices = saved_.flatten().to(at::kLong);
+    const Tensor rows = d.transpose(1, 2).reshape({-1, b}) * indices.ne(skipped_).unsqueeze(1) * factor_;
+    return at::zeros({classes_, b}, d.options()).index_add_(0, indices, rows).t();
+  }
+  // Patches of some examples at a time.
+  constexpr int64_t numbers = 1 << 20;
+  const Tensor first = slice(0, 1);
+  const int64_t step = std::max<int64_t>(1, numbers / std::max<int64_t>(1, first.numel()));
+  Tensor sum = at::zeros({b, first.size(2)}, d.options());
+  for (int64_t i = 0; i < examples_; i += step) {
+    const int64_t end = std::min(examples_, i + step);
+    const Tensor u = (end - i == 1 && i == 0 ? first : slice(i, end)).flatten(0, 1);
+    sum.addmm_(d.slice(0, i, end).transpose(0, 1).reshape({b, -1}), u);
+  }
+  return sum;
+}
+
+double TermInputs::norm() const {
+  if (kind_ == UseKind::lookup)
+    return std::abs(factor_) * std::sqrt(static_cast<double>(saved_.ne(skipped_).sum().item<int64_t>()));
+  // An image's pixel is in at most as many patches as the kernel has entries, and mostly in that many.
+  const double patches = kind_ == UseKind::convolution
+                             ? static_cast<double>(c10::multiply_integers(convolution_.kernel)) /
+                                   static_cast<double>(c10::multiply_integers(convolution_.stride))
+                             : 1;
+  const double of_saved = at::linalg_vector_norm(saved_.to(dtype_)).item<double>();
+  const double biases =
+      bias_ * bias_ * static_cast<double>(saved_.numel() / std::max<int64_t>(1, saved_.size(-1)));
+  return std::sqrt(factor_ * factor_ * patches * of_saved * of_saved + biases);
+}
+
 Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
                         int64_t other_end) const {
   if (kind_ == UseKind::lookup) {
@@ -235,6 +270,31 @@ Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int
   }
   const Tensor mine = slice(begin, end).flatten(0, 1);
   return mine.mm(other.slice(other_begin, other_end).flatten(0, 1).t());
+}
+
+Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights) {
+  const Tensor u = weights.slice(1, term.first_output, term.first_output + term.outputs);
+  return at::tensordot(u.to(term.rows.scalar_type()), term.rows, {0, 1}, {0, 1});
+}
+
+double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
+                      const Tensor& bias_gradient, at::Generator& generator) {
+  const auto norm = [](const Tensor& values) { return at::linalg_vector_norm(values).item<double>(); };
+  Tensor d = term.cotangents;
+  if (d.dim() == 3) d = d.unsqueeze(3);  // (examples, outputs, b, T)
+  const Tensor u = weights.slice(1, term.first_output, term.first_output + term.outputs).to(d.scalar_type());
+  const Tensor sums = at::bmm(u.unsqueeze(1), d.flatten(2)).view({d.size(0), d.size(2), d.size(3)});
+  const Tensor z = random_weights(d.size(2), generator).to(d.options());
+  const Tensor found = term.inputs.weighted_by(at::tensordot(sums, z, {1}, {0}).unsqueeze(1)).flatten();
+  Tensor expected = at::mv(gradient.to(d.scalar_type()).t(), z);
+  if (bias_gradient.defined()) {
+    const Tensor last = at::dot(bias_gradient.to(d.scalar_type()), z).view({1});
+    expected = at::cat({expected, last});
+  } else if (found.size(0) > expected.size(0)) {
+    expected = at::cat({expected, found.slice(0, expected.size(0))});
+  }
+  const double size = std::max({norm(sums) * term.inputs.norm(), norm(found), norm(expected)});
+  return size == 0 ? 0 : norm(found - expected) / size;
 }
 
 void add_contribution(const Tensor& block, const KernelTerm& left, const KernelTerm& right,

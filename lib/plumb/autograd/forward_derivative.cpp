@@ -117,6 +117,9 @@ Tensor jvp_of_parameters(const std::function<Tensor()>& forward, const std::vect
       return jvp_in_forward_mode(forward, parameters, tangents);
     } catch (const c10::Error& error) {
       obstacle = missing_forward_formula(error);
+      // Some parameters cannot carry a tangent (views, for one), which LibTorch says in many ways.
+      if (!obstacle && route == JvpRoute::automatic)
+        obstacle = fmt::format("forward mode failed ({})", error.what_without_backtrace());
       if (!obstacle) throw;
     }
     expects(route == JvpRoute::automatic, "jvp_of_parameters: {}; use the route double_backward", *obstacle);

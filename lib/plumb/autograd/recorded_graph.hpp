@@ -37,6 +37,7 @@ struct ParameterUse {
   Tensor saved;                // see UseKind; for a convolution of one spatial axis with a second of length 1
   ConvolutionShape convolution;  // of a convolution
   int64_t skipped_index = -1;    // of a lookup: the index that gets no gradient
+  bool expanded = false;         // the tensor that entered repeats the parameter's entries
   std::vector<int64_t> output;   // shape of D
   bool rows_of_product = false;  // of a shift: D has the rows of a product, to which it is added
   bool examples_second =
@@ -59,6 +60,7 @@ struct ParameterUse {
 struct RecordedUses {
   std::vector<ParameterUse> uses;
   std::vector<std::string> unrecognised;  // for every parameter: the operation's name, empty when all were
+  uint64_t fingerprint = 0;               // of the operations and how they are connected
 };
 
 /// Numbers in all tensors that backward from `output` passes through, but for those that only move or
@@ -67,12 +69,13 @@ int64_t recorded_values(const Tensor& output, const std::vector<Tensor>& paramet
 
 /// Walks the graph that computed `output`. Recognised are matrix products (addmm, mm), convolutions of one or
 /// two axes that are not transposed, batch normalization with running means, layer and group normalization,
-/// embeddings, and elementwise products and sums.
+/// embeddings, and elementwise products and sums. What is read is a reading: callers hold it against
+/// gradients.
 RecordedUses read_recorded_uses(const Tensor& output, const std::vector<Tensor>& parameters);
 
-/// The cotangents D of every use when `cotangent` is that of `output`; undefined where nothing arrives. The
-/// graph is kept.
+/// The cotangents D of every use when `cotangent` is that of `output`, followed by the gradients of `leaves`;
+/// undefined where nothing arrives. The graph is kept.
 std::vector<Tensor> pull_back(const Tensor& output, const Tensor& cotangent,
-                              const std::vector<ParameterUse>& uses);
+                              const std::vector<ParameterUse>& uses, const std::vector<Tensor>& leaves = {});
 
 }  // namespace plumb::autograd
