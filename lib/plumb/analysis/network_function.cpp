@@ -151,6 +151,7 @@ Tensor NetworkFunction::operator()(const Tensor& inputs) const {
             "inputs are {}, the network's parameters {}", c10::toString(inputs.scalar_type()),
             c10::toString(parameter.scalar_type()));
   }
+  const autograd::SharedUse use;
   const GeneratorWatch watch(inputs.device());
   const Tensor outputs = forward_(inputs);
   expects(!watch.has_drawn(),

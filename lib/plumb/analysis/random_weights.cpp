@@ -52,18 +52,14 @@ Tensor CheckDraws::signs(int64_t count) {
 }
 
 double fast_norm(const Tensor& values) {
-  if (values.dim() < 2 || !values.is_contiguous()) {
-    constexpr int64_t piece = 2048;
-    if (values.numel() < 2 * piece) return at::linalg_vector_norm(values).item<double>();
-    const Tensor flat = values.reshape({-1});
-    const int64_t whole = flat.numel() / piece * piece;
-    const Tensor rows =
-        at::linalg_vector_norm(flat.slice(0, 0, whole).view({-1, piece}), 2, at::IntArrayRef{1});
-    return std::hypot(at::linalg_vector_norm(rows).item<double>(),
-                      at::linalg_vector_norm(flat.slice(0, whole)).item<double>());
-  }
-  return at::linalg_vector_norm(at::linalg_vector_norm(values.flatten(1), 2, at::IntArrayRef{1}))
-      .item<double>();
+  constexpr int64_t piece = 2048;
+  if (values.numel() < 2 * piece) return at::linalg_vector_norm(values).item<double>();
+  const Tensor flat = values.reshape({-1});
+  const int64_t whole = flat.numel() / piece * piece;
+  const Tensor rows =
+      at::linalg_vector_norm(flat.slice(0, 0, whole).view({-1, piece}), 2, at::IntArrayRef{1});
+  return std::hypot(at::linalg_vector_norm(rows).item<double>(),
+                    at::linalg_vector_norm(flat.slice(0, whole)).item<double>());
 }
 
 }  // namespace plumb

@@ -28,8 +28,8 @@ class CheckDraws {
   uint64_t state_;
 };
 
-/// |values|, row by row: LibTorch takes the norms of rows with all threads and vector instructions, that of a
-/// whole tensor with neither.
+/// |values|, piece by piece: LibTorch takes the norms of rows with all threads and vector instructions, that
+/// of a whole tensor with neither.
 double fast_norm(const Tensor& values);
 
 }  // namespace plumb
