@@ -17,7 +17,6 @@ using torch::autograd::AccumulateGrad;
 using torch::autograd::Edge;
 using torch::autograd::Node;
 namespace generated = torch::autograd::generated;
-using NodePointer = std::shared_ptr<Node>;
 
 /// Sizes are numbers in LibTorch 1.13 and symbolic in later versions.
 template <class Size>

@@ -2,16 +2,12 @@
 /// it and the tensors that this operation saved.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "plumb/core/compat.hpp"
 #include "plumb/core/tensor.hpp"
-
-namespace torch::autograd {
-struct Node;
-}
 
 namespace plumb::autograd {
 
@@ -32,8 +28,8 @@ struct ConvolutionShape {
 /// One place where a parameter enters the graph. Gradients are with respect to the tensor that entered, of
 /// shape `shape`; it is the parameter itself, or a transposition, reshaping and multiple of it.
 struct ParameterUse {
-  int64_t parameter = 0;                        // which of the parameters asked for
-  std::shared_ptr<torch::autograd::Node> node;  // D is what backward hands to it
+  int64_t parameter = 0;  // which of the parameters asked for
+  NodePointer node;       // D is what backward hands to it
   UseKind kind = UseKind::shift;
   std::vector<int64_t> shape;  // of the tensor that entered
   bool transposed = false;     // the tensor that entered is the transposed parameter
