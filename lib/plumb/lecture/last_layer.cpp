@@ -8,6 +8,7 @@
 #include "plumb/analysis/eigen.hpp"
 #include "plumb/analysis/rank.hpp"
 #include "plumb/models/activation.hpp"
+#include "plumb/theory/jacobian_structure.hpp"
 #include "plumb/theory/kernel_dynamics.hpp"
 #include "plumb/theory/nonlinear_least_squares.hpp"
 
@@ -113,7 +114,7 @@ std::vector<Claim> descent_claims(const LastLayerRun& run) {
           judged("and at the shortest optimum: sqrt(y^T (Q Q^T)^+ y) from the start (" + run.place + ")",
                  near("||a_end - a_0||", run.shortest, 1e-6, "gradients lie in the range of Q^T"),
                  {run.distance, 0, ""}),
-          judged("rank Q = min(n, m) (" + run.place + ")", rank, {run.rank, 0, ""})};
+          judged("rank Q = min(n, m) (" + run.place + ")", rank, theory::Measured::within(run.rank))};
 }
 
 Claim slope_claim(const KernelConvergence& kernel) {
@@ -266,7 +267,7 @@ LastLayerRun train_last_layer(std::string place, const Tensor& features, const T
   run.n = features.size(0);
   run.width = features.size(1);
   const RankReport report = rank_of_matrix(features);
-  run.rank = report.resolved ? static_cast<double>(report.rank) : NAN;
+  run.rank = theory::bounds_of(report);
   const Tensor gram = at::mm(features, features.t());
   const theory::KernelDynamics dynamics(gram, torch::zeros_like(targets), targets);
   run.steps = recorded_steps(steps);
