@@ -77,8 +77,8 @@ void build_memorizing(const MemorizingOptions& options, Network& network, const 
   // Parameters do not tell what stands between them, nor does this network round as the one that was built.
   if (const int64_t wrong = wrong_labels(network, data.train); wrong > 0)
     refuse_memorizing(
-        fmt::format("the model has {} of {} training labels wrong with the weights that were "
-                    "built: it does something else between its layers than ReLU",
+        fmt::format("the model does something else between its layers than ReLU: with the weights "
+                    "that were built {} of {} training labels are wrong",
                     wrong, data.train.size()));
 }
 
