@@ -45,6 +45,8 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   CHECK(torch::allclose(saved, torch::kron(x.mm(x.t()), torch::eye(3, torch::kDouble)), 1e-12, 1e-12));
   const Table rank = test::probe_table(folder.path(), "jacobian_rank");
   CHECK(rank.column("rank")[0] == 15);
+  CHECK(rank.column("at_least")[0] == 15);
+  CHECK(rank.column("at_most")[0] == 15);
   CHECK(rank.column("full_rank")[0] == 15);
   CHECK(rank.column("resolved")[0] == 1);
   CHECK(rank.column("sigma_max")[0] == Approx(std::sqrt(largest)).epsilon(1e-10));
@@ -55,9 +57,11 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   // 12 examples span only 6 dimensions: 3 outputs times 6.
   const Table wide = test::probe_table(folder.path(), "wide");
   CHECK(wide.column("rank")[0] == 18);
+  CHECK(wide.column("at_least")[0] == 18);
+  CHECK(wide.column("at_most")[0] == 18);
   CHECK(wide.column("full_rank")[0] == 18);  // min(36, 18 weights)
   const Table factored = test::probe_table(folder.path(), "factored");
-  CHECK(factored.column("rank")[0] == 18);
+  CHECK(factored.column("at_least")[0] == 18);
   CHECK(factored.column("sigma_min")[0] == Approx(wide.column("sigma_min")[0]).epsilon(1e-10));
   const Table certified = test::probe_table(folder.path(), "certified");
   CHECK(certified.column("lambda_min_lower")[0] >= table.column("lambda_min_lower")[0]);
