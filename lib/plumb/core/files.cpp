@@ -96,7 +96,9 @@ void flush_files(const std::vector<std::filesystem::path>& files) {
 
 void make_directory(const std::filesystem::path& folder) {
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  do {
+    std::filesystem::create_directories(folder, error);
+  } while (error == std::errc::interrupted);
   if (error) fail(folder, "make the folder", error.value());
 }
 
