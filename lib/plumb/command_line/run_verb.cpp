@@ -1,10 +1,11 @@
 #include <map>
+#include <optional>
 #include <set>
 
-#include <fmt/format.h>
 #include <torch/cuda.h>
 
 #include "plumb/command_line/jobs.hpp"
+#include "plumb/command_line/output.hpp"
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
@@ -42,29 +43,42 @@ bool has_other_probes(const PlannedRun& planned, const RunDirectory& directory) 
 
 void tell_of_other_probes(const std::vector<std::string>& runs, const std::filesystem::path& folder) {
   if (runs.empty()) return;
-  fmt::print(
-      "{} run{} in {} {} begun with other probes than asked for, and keep{} them: {}. To measure again, "
+  say("{} run{} in {} {} begun with other probes than asked for, and keep{} them: {}. To measure again, "
       "remove "
       "the folder{} first.\n",
       runs.size(), runs.size() == 1 ? "" : "s", folder.string(), runs.size() == 1 ? "was" : "were",
       runs.size() == 1 ? "s" : "", fmt::join(runs, ", "), runs.size() == 1 ? "" : "s");
 }
 
-/// Makes the folders, writes the descriptions, and returns the runs that are not finished.
+/// Writes the description of a run that has not begun. Under the lock: what another process has begun by
+/// then, perhaps with other probes, is left to it.
+void describe_run(const PlannedRun& planned, const RunDirectory& directory) {
+  if (directory.resumable()) return;
+  const std::optional<RunLock> lock = RunLock::if_free(directory);
+  if (lock && !directory.finished() && !directory.resumable())
+    write_file_atomically(directory.description(), planned.run.description().to_yaml());
+}
+
+/// Makes the folders, writes the descriptions, and returns the runs that are not finished. What is wrong with
+/// one run's folder is that run's obstacle alone.
 std::vector<Job> lay_out(const Experiment& experiment, const std::filesystem::path& folder) {
   make_directory(folder);
   write_file_atomically(folder / "experiment.yaml", experiment.description.to_yaml());
   std::vector<Job> jobs;
   std::vector<std::string> others;
   for (const PlannedRun& planned : experiment.runs) {
-    const RunDirectory directory(folder / planned.id);
-    make_directory(directory.path);
-    const bool begun = directory.finished() || directory.resumable();
-    if (begun && has_other_probes(planned, directory)) others.push_back(planned.id);
-    if (directory.finished()) continue;
-    if (!directory.resumable())
-      write_file_atomically(directory.description(), planned.run.description().to_yaml());
-    jobs.push_back({planned, directory});
+    Job job{planned, RunDirectory(folder / planned.id), {}};
+    const RunDirectory& directory = job.directory;
+    try {
+      make_directory(directory.path);
+      const bool begun = directory.finished() || directory.resumable();
+      if (begun && has_other_probes(planned, directory)) others.push_back(planned.id);
+      if (directory.finished()) continue;
+      describe_run(planned, directory);
+    } catch (const Error& error) {
+      job.obstacle = error.what();
+    }
+    jobs.push_back(std::move(job));
   }
   tell_of_other_probes(others, folder);
   return jobs;
@@ -96,26 +110,28 @@ int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results
     complaints[results[i].message].push_back(jobs[i].planned.id);
   }
   for (const auto& [message, runs] : complaints)
-    fmt::print(stderr, "plumb: {}: {}\n", fmt::join(runs, ", "), message);
+    complain(fmt::format("{}: {}", fmt::join(runs, ", "), message));
   if (interrupted) {
-    fmt::print("interrupted; what was done is saved. To go on: {}\n", command);
+    say("interrupted; what was done is saved. To go on: {}\n", command);
     return kInterrupted;
   }
   if (failed > 0) {
-    fmt::print(stderr, "plumb: {} of {} runs failed; the others are unharmed. To try again: {}\n", failed,
-               jobs.size(), command);
+    complain(fmt::format("{} of {} runs failed; the others are unharmed. To try again: {}", failed,
+                         jobs.size(), command));
     return kFailed;
   }
   return kDone;
 }
 
-/// A figure that cannot be drawn does not make the runs worse.
-void show_results(const std::filesystem::path& folder) {
-  fmt::print("\n{}\n", summary_table(load_results(folder)));
+/// The status of a report: a figure that cannot be drawn does not make the runs worse, but is missing.
+int show_results(const std::filesystem::path& folder) {
+  say("\n{}\n", summary_table(load_results(folder)));
   try {
-    fmt::print("report  {}\n", write_report(folder).string());
+    say("report  {}\n", write_report(folder).string());
+    return kDone;
   } catch (const DataError& error) {
-    fmt::print(stderr, "plumb: no report: {}\n", error.what());
+    complain(fmt::format("no report: {}", error.what()));
+    return kFailed;
   }
 }
 
@@ -126,20 +142,21 @@ int run_experiment(const RunArguments& arguments, const std::string& command) {
                       arguments.data_folder);
   std::vector<std::string> overrides = arguments.overrides;
   if (!arguments.device.empty()) overrides.push_back("compute.device=" + arguments.device);
+  interruption();  // from here on, Ctrl-C says how to go on
   const Experiment experiment = Experiment::read(description, overrides);
   check_devices(experiment);
   const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
   const std::vector<Job> jobs = lay_out(experiment, folder);
   const JobsOptions options = share_machine(arguments, jobs);
-  fmt::print("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
-             experiment.runs.size() == 1 ? "" : "s", jobs.size());
-  if (!jobs.empty()) fmt::print(", {} at a time, {} CPU threads each", options.at_once, options.threads);
-  fmt::print("; results in {}\n", folder.string());
-  std::fflush(stdout);
+  say("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
+      experiment.runs.size() == 1 ? "" : "s", jobs.size());
+  if (!jobs.empty()) say(", {} at a time, {} CPU threads each", options.at_once, options.threads);
+  say("; results in {}\n", folder.string());
+  flush_output();
   const std::vector<JobResult> results = run_jobs(jobs, options);
   const int status = conclude(jobs, results, command);
-  if (status != kInterrupted) show_results(folder);
-  return status;
+  if (status == kInterrupted) return status;
+  return std::max(status, show_results(folder));
 }
 
 }  // namespace

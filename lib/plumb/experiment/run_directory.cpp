@@ -1,13 +1,17 @@
 #include "plumb/experiment/run_directory.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/system_call.hpp"
 
 namespace plumb {
 namespace {
@@ -19,20 +23,45 @@ AppendFile open_series(const std::filesystem::path& file, const Archive* resume_
   return series;
 }
 
-}  // namespace
-
-RunLock::RunLock(const RunDirectory& directory) {
-  const std::filesystem::path file = directory.path / "lock";
-  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor_ < 0)
-    throw DataError(fmt::format("{}: cannot write: {}", file.string(), std::strerror(errno)));
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor_);
-    throw DataError(fmt::format("{}: another process is training this run", directory.path.string()));
-  }
+/// A file that this process alone has locked, open; -1 when another one has. Throws DataError.
+int locked_file(const std::filesystem::path& file) {
+  const auto fail = [&](std::string_view action, int error) {
+    throw DataError(fmt::format("{}: cannot {}: {}", file.string(), action, std::strerror(error)));
+  };
+  const int descriptor =
+      uninterrupted([&] { return ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); });
+  if (descriptor < 0) fail("write", errno);
+  if (uninterrupted([&] { return ::flock(descriptor, LOCK_EX | LOCK_NB); }) == 0) return descriptor;
+  const int error = errno;
+  ::close(descriptor);
+  if (error != EWOULDBLOCK) fail("lock", error);
+  return -1;
 }
 
-RunLock::~RunLock() { ::close(descriptor_); }
+}  // namespace
+
+std::optional<RunLock> RunLock::if_free(const RunDirectory& directory) {
+  const int descriptor = locked_file(directory.path / "lock");
+  return descriptor < 0 ? std::nullopt : std::optional(RunLock(descriptor));
+}
+
+RunLock::RunLock(const RunDirectory& directory) : descriptor_(-1) {
+  // A second is enough for those that hold it only to write the description.
+  constexpr int tries = 20;
+  constexpr std::chrono::milliseconds pause(50);
+  for (int i = 0; i < tries && descriptor_ < 0; ++i) {
+    if (i > 0) std::this_thread::sleep_for(pause);
+    descriptor_ = locked_file(directory.path / "lock");
+  }
+  if (descriptor_ < 0)
+    throw DataError(fmt::format("{}: another process is training this run", directory.path.string()));
+}
+
+RunLock::RunLock(RunLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+RunLock::~RunLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 RunSeries::RunSeries(const RunDirectory& directory, const Archive* resume_from)
     : steps_(open_series(directory.steps(), resume_from, "step,epoch,learning_rate,loss,accuracy\n")),

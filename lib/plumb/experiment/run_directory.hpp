@@ -42,15 +42,21 @@ struct RunDirectory {
   std::filesystem::path path;
 };
 
-/// Holds a run's folder while it is trained. Throws DataError when another process holds it.
+/// Holds a run's folder while it is trained: what was seen in the folder before may have changed until then,
+/// and changes no more. Throws DataError when another process holds it or the file system has no locks.
 class RunLock {
  public:
   explicit RunLock(const RunDirectory& directory);
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
+  RunLock(RunLock&& other) noexcept;
+  RunLock& operator=(RunLock&&) = delete;
   ~RunLock();
 
+  /// The lock, or none while another process holds it.
+  static std::optional<RunLock> if_free(const RunDirectory& directory);
+
  private:
+  explicit RunLock(int descriptor) : descriptor_(descriptor) {}
+
   int descriptor_;
 };
 

@@ -217,6 +217,15 @@ void save_labels(const PreparedData& prepared, const RunDirectory& directory) {
   labels.save(directory.labels());
 }
 
+/// Another process may have written other probes into run.yaml between the reading of it and the lock.
+void check_description(const Run& run, const RunDirectory& directory) {
+  if (!std::filesystem::exists(directory.description())) return;
+  const Run described = Run::read(Config::load(directory.description()));
+  if (described.description().to_yaml() != run.description().to_yaml())
+    throw DataError(fmt::format("{}: describes another run than the one that is started here",
+                                directory.description().string()));
+}
+
 std::optional<Outcome> recorded_outcome(const RunDirectory& directory) {
   if (!directory.finished()) return std::nullopt;
   const Json json = Json::parse(read_file(directory.outcome()), nullptr, false);
@@ -260,8 +269,12 @@ void finish(const RunDirectory& directory, const Trainer& trainer, const Network
 }  // namespace
 
 Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptions& options) {
+  // First without the lock, which a folder that cannot be written does not give.
   if (const auto outcome = recorded_outcome(directory)) return *outcome;
   const RunLock lock(directory);
+  // Another process may have finished the run since.
+  if (const auto outcome = recorded_outcome(directory)) return *outcome;
+  check_description(run, directory);
   const std::optional<Archive> checkpoint = load_checkpoint(run, directory);
   const Archive* resume_from = checkpoint ? &*checkpoint : nullptr;
   const at::Device device = find_device(run.compute.device);
