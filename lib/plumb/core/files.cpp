@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "plumb/core/crc32.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/replacement_file.hpp"
 #include "plumb/core/system_call.hpp"
@@ -117,12 +118,14 @@ AppendFile::AppendFile(std::filesystem::path file, int64_t length) : file_(std::
     ::close(descriptor_);
     fail(file_, "write", error);
   }
+  if (length > 0) checksum_ = crc32_of(read_file(file_));
 }
 
 AppendFile::AppendFile(AppendFile&& other) noexcept
     : file_(std::move(other.file_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      length_(other.length_) {}
+      length_(other.length_),
+      checksum_(other.checksum_) {}
 
 AppendFile::~AppendFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -131,6 +134,13 @@ AppendFile::~AppendFile() {
 void AppendFile::append(std::string_view text) {
   if (!write_all(descriptor_, text)) fail(file_, "write", errno);
   length_ += static_cast<int64_t>(text.size());
+  checksum_ = crc32_of(text, checksum_);
+}
+
+void AppendFile::expect_checksum(int64_t checksum) const {
+  if (checksum == checksum_) return;
+  throw DataError(fmt::format("{}: its first {} bytes are not those that were written before the checkpoint",
+                              file_.string(), length_));
 }
 
 void AppendFile::sync() {

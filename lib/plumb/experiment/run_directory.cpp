@@ -16,11 +16,23 @@
 namespace plumb {
 namespace {
 
+std::string checksum_of(const std::string& name) { return name + " crc32"; }
+
 AppendFile open_series(const std::filesystem::path& file, const Archive* resume_from,
                        std::string_view header) {
-  AppendFile series(file, resume_from == nullptr ? 0 : resume_from->integer(file.filename().string()));
+  const std::string name = file.filename().string();
+  AppendFile series(file, resume_from == nullptr ? 0 : resume_from->integer(name));
   if (resume_from == nullptr) series.append(header);
+  // Checkpoints of 0.1.0 have no checksums.
+  else if (resume_from->contains(checksum_of(name)))
+    series.expect_checksum(resume_from->integer(checksum_of(name)));
   return series;
+}
+
+void save_series(const std::string& name, AppendFile& series, Archive& archive) {
+  series.sync();
+  archive.put(name, series.length());
+  archive.put(checksum_of(name), series.checksum());
 }
 
 /// A file that this process alone has locked, open; -1 when another one has. Throws DataError.
@@ -94,12 +106,9 @@ void RunSeries::add_timing(int64_t step, double training_seconds, double evaluat
 
 Archive RunSeries::save() {
   Archive lengths;
-  steps_.sync();
-  evaluations_.sync();
-  timing_.sync();
-  lengths.put("steps.csv", steps_.length());
-  lengths.put("evaluations.csv", evaluations_.length());
-  lengths.put("timing.csv", timing_.length());
+  save_series("steps.csv", steps_, lengths);
+  save_series("evaluations.csv", evaluations_, lengths);
+  save_series("timing.csv", timing_, lengths);
   return lengths;
 }
 

@@ -63,7 +63,8 @@ class RunLock {
 /// The three series of a run, one row at a time. Numbers have 17 significant digits, so nothing is lost.
 class RunSeries {
  public:
-  /// Starts the files afresh, or cuts them to the lengths that `resume_from` remembers.
+  /// Starts the files afresh, or cuts them to the lengths that `resume_from` remembers. Throws DataError when
+  /// rows up to there are not those that were written.
   RunSeries(const RunDirectory& directory, const Archive* resume_from);
 
   void add(const Interval& interval);
@@ -71,7 +72,7 @@ class RunSeries {
   void add_timing(int64_t step, double training_seconds, double evaluation_seconds,
                   double examples_per_second);
 
-  /// Forces the rows to the disk and returns the files' lengths, for a checkpoint.
+  /// Forces the rows to the disk and returns the files' lengths and checksums, for a checkpoint.
   Archive save();
 
  private:

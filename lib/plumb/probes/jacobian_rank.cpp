@@ -26,7 +26,7 @@ enum class RankMethod { gram, svd, tsqr };
 
 struct JacobianRankOptions : KernelProbeOptions {
   RankMethod method = RankMethod::gram;
-  bool save = true;
+  SaveTensors save = SaveTensors::pt;
 
   void fields(Fields& f) {
     KernelProbeOptions::fields(f);
@@ -35,7 +35,9 @@ struct JacobianRankOptions : KernelProbeOptions {
         "gram: eigenvalues of J J', summed in float64; svd: singular values of J; tsqr: the same by the QR "
         "factorization of J', one parameter after the other",
         {"gram", "svd", "tsqr"});
-    f.field("save", save, "write the singular values to a file for each row");
+    f.field("save", save,
+            "write the singular values to a file for each row: true: for torch.load; npy: for numpy.load",
+            save_words);
   }
 };
 
@@ -80,7 +82,8 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
                        report.sigma_min > report.tolerance ? report.spectrum.condition_number() : not_defined,
                        report.spectrum.stable_rank(),
                        report.spectrum.effective_rank()};
-    if (options_.save) measured.tensors.put("singular_values", report.spectrum.values);
+    measured.save = options_.save;
+    if (options_.save != SaveTensors::no) measured.tensors.put("singular_values", report.spectrum.values);
     if (options_.method == RankMethod::gram) measured.notes = set.kernel->notes();
     return measured;
   }

@@ -12,7 +12,8 @@
 namespace plumb {
 
 /// Follows a run with its probes. Each one has a table `<name>.csv` (step, epoch and its columns, numbers
-/// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt`, readable by torch.load; and
+/// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt` for torch.load or
+/// `<name>/step_<k>.<tensor>.npy` for numpy.load; and
 /// `<name>.txt` when it had a remark on how it measured (parameters that its kernel took row by row).
 ///
 /// Probes see the network in evaluation mode and with no gradients in its parameters. Modes, gradients, which
@@ -43,6 +44,7 @@ class ProbeRecorder {
   void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite);
+  void write_tensors(const Entry& entry, const Moment& moment, const Measurement& measured);
   void write_notes(Entry& entry, const Moment& moment, const std::vector<std::string>& notes) const;
 
   std::filesystem::path folder_;
