@@ -123,8 +123,8 @@ TEST_CASE("the identity tells a kernel from one that is a hundredth off", "[anal
   const NetworkFunction function = perceptron.function();
   const Tensor inputs = torch::randn({5, 4}, torch::kDouble), others = torch::randn({4, 4}, torch::kDouble);
   const Tensor left = brute_force_jacobian(function, inputs), right = brute_force_jacobian(function, others);
-  at::Generator generator = check_generator();
-  const Tensor u = random_weights(15, generator), v = random_weights(12, generator);
+  CheckDraws draws;
+  const Tensor u = draws.weights(15), v = draws.weights(12);
   const std::vector<Tensor> pulled{left.t().mv(u)};
   const Tensor square = left.mm(left.t()), cross = left.mm(right.t());
   const std::vector<Tensor> theirs{right.t().mv(v)};
@@ -139,8 +139,8 @@ TEST_CASE("the identity tells a kernel from one that is a hundredth off", "[anal
 
 TEST_CASE("weights of a check are new in every call, of either sign and of no two equal magnitudes",
           "[analysis][kernel_check]") {
-  at::Generator first = check_generator(), second = check_generator();
-  const Tensor u = random_weights(1000, first), v = random_weights(1000, second);
+  CheckDraws first, second;
+  const Tensor u = first.weights(1000), v = second.weights(1000);
   CHECK_FALSE(u.equal(v));
   const Tensor magnitudes = std::get<0>(u.abs().sort());
   CHECK(magnitudes[0].item<double>() > 0.5);

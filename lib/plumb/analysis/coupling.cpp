@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/forward_derivative.hpp"
 #include "plumb/core/error.hpp"
@@ -59,8 +60,8 @@ class CouplingCheck {
   }
 
   void run() {
-    at::Generator generator = check_generator();
-    for (const auto& company : companies(generator)) {
+    CheckDraws draws;
+    for (const auto& company : companies(draws)) {
       const Tensor rows = at::tensor(company, at::kLong).to(inputs_.device());
       const Tensor moved = (predict(company) - predictions_.index_select(0, rows)).abs().amax(1);
       const Tensor excess = (moved.to(at::kDouble) / sizes_.index_select(0, rows)).cpu();
@@ -74,22 +75,26 @@ class CouplingCheck {
   }
 
  private:
-  /// Lists of examples to be predicted together: none has one member alone, for layers that refuse that.
-  std::vector<std::vector<int64_t>> companies(at::Generator& generator) const {
+  /// Lists of examples to be predicted together.
+  std::vector<std::vector<int64_t>> companies(CheckDraws& draws) const {
     const int64_t n = inputs_.size(0);
-    if (n == 1) return {{0, 0}};
-    const Tensor drawn = at::randperm(n, generator, at::TensorOptions(at::kLong));
-    const auto* order = drawn.data_ptr<int64_t>();
-    // Halves by each binary digit of the place in a random order part every pair; the first two, most pairs.
-    const int64_t digits = n > 256 ? 1 : n > 8 ? 2 : static_cast<int64_t>(std::ceil(std::log2(n)));
     std::vector<std::vector<int64_t>> lists;
+    // Twice itself: for layers that refuse a single example.
+    const auto alone = [&](int64_t example) { lists.push_back({example, example}); };
+    if (n <= 16) {
+      for (int64_t i = 0; i < n; ++i) alone(i);
+      return lists;
+    }
+    const std::vector<int64_t> order = draws.permutation(n);
+    for (size_t i = 0; i < 4; ++i) alone(order[i]);
+    // Halves by each binary digit of the place in a random order part every pair, by two of them three of
+    // four.
+    const int64_t digits = n > 64 ? 2 : static_cast<int64_t>(std::ceil(std::log2(n)));
     for (int64_t digit = 0; digit < digits; ++digit) {
       std::vector<int64_t> halves[2];
-      for (int64_t place = n - 1; place >= 0; --place) halves[place >> digit & 1].push_back(order[place]);
-      for (auto& half : halves) {
-        if (half.size() == 1) half.push_back(half[0]);
-        lists.push_back(std::move(half));
-      }
+      for (int64_t place = n - 1; place >= 0; --place)
+        halves[place >> digit & 1].push_back(order[static_cast<size_t>(place)]);
+      for (auto& half : halves) lists.push_back(std::move(half));
     }
     return lists;
   }
@@ -121,14 +126,14 @@ class CouplingCheck {
   /// By how much the predictions of each example move, to first order, when all weights and inputs are
   /// rounded once: (n).
   Tensor moved_by_rounding() const {
-    at::Generator generator = check_generator();
+    CheckDraws draws;
     std::vector<Tensor> sources, tangents;
     const auto add = [&](const Tensor& source) {
       const bool seen = std::any_of(sources.begin(), sources.end(),
                                     [&](const Tensor& other) { return other.is_same(source); });
       if (!source.is_floating_point() || source.numel() == 0 || seen) return;
       sources.push_back(source);
-      const Tensor signs = at::randint(2, source.sizes(), generator, at::TensorOptions(at::kDouble)) * 2 - 1;
+      const Tensor signs = draws.signs(source.numel()).view(source.sizes());
       tangents.push_back(source.detach() * signs.to(source.options().requires_grad(false)));
     };
     const Tensor inputs = inputs_.is_floating_point() ? inputs_.clone() : inputs_;
@@ -206,10 +211,9 @@ void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& 
     return;  // an operator without a derivative by its inputs
   }
   if (!outputs.requires_grad()) return;
-  at::Generator generator = check_generator();
-  const Tensor order = at::randperm(n, generator, at::TensorOptions(at::kLong)).to(inputs.device());
-  const Tensor weights =
-      random_weights(outputs.numel(), generator).view(outputs.sizes()).to(outputs.options());
+  CheckDraws draws;
+  const Tensor order = at::tensor(draws.permutation(n), at::kLong).to(inputs.device());
+  const Tensor weights = draws.weights(outputs.numel()).view(outputs.sizes()).to(outputs.options());
   const Tensor halves[2] = {order.slice(0, 0, n / 2), order.slice(0, n / 2)};
   for (int half = 0; half < (n > 64 ? 1 : 2); ++half) {
     const Tensor cotangents = at::zeros_like(outputs, outputs.options().requires_grad(false));
@@ -218,7 +222,10 @@ void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& 
                                                   /*create_graph=*/false, /*allow_unused=*/true)[0];
     if (!gradient.defined()) return;
     const Tensor foreign = gradient.index_select(0, halves[1 - half]).nan_to_num(0, 0, 0);
-    if (foreign.count_nonzero().item<int64_t>() == 0) continue;
+    // Kernels that gather may leave rounding where zeros belong.
+    const double allowed = allowed_capture_error(working_dtype(function, outputs)) * 0.1 *
+                           fast_norm(gradient.nan_to_num(0, 0, 0));
+    if (fast_norm(foreign) <= allowed) continue;
     const int64_t place = foreign.reshape({foreign.size(0), -1}).abs().amax(1).argmax().item<int64_t>();
     throw ContractError(fmt::format(
         "the network couples examples: predictions of others have a derivative by the inputs of example {}",

@@ -6,9 +6,9 @@
 
 namespace plumb {
 
-/// Predicts every example again in other company: the batch is split at random, so that of up to 8 examples
-/// each pair is parted at least once, and of more most. `predictions`: those of `inputs` as one batch, (n,
-/// c). Throws ContractError, naming two examples, when a prediction moved by more than the network's
+/// Predicts every example again: of up to 16 each one alone, of more some alone and all in halves of the
+/// batch drawn at random, which of up to 64 part every pair. `predictions`: those of `inputs` as one batch,
+/// (n, c). Throws ContractError, naming two examples, when a prediction moved by more than the network's
 /// arithmetic explains: a fixed share of the predictions or, where they are differences of larger numbers, of
 /// what relative changes of all weights and inputs by one rounding make of them.
 void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions);

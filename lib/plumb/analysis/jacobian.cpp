@@ -64,6 +64,7 @@ Tensor Jacobian::block(int64_t begin) const {
 Tensor Jacobian::apply(const Tensor& v) const {
   expects((v.dim() == 1 || v.dim() == 2) && v.size(0) == columns(),
           "J v needs v of length {}, got a tensor of {} rows", columns(), v.dim() == 0 ? 0 : v.size(0));
+  settle();
   if (!route_) route_ = agreeing_route();
   Tensor product = by_columns(v, [&](const Tensor& column) { return column_product(column, *route_); });
   if (all_finite(product) || !all_finite(v)) return product;
@@ -78,29 +79,58 @@ Tensor Jacobian::apply(const Tensor& v) const {
 Tensor Jacobian::apply_transposed(const Tensor& u) const {
   expects((u.dim() == 1 || u.dim() == 2) && u.size(0) == rows(),
           "J' u needs u of length {}, got a tensor of {} rows", rows(), u.dim() == 0 ? 0 : u.size(0));
-  const Tensor product = by_columns(u, [&](const Tensor& column) { return row_product(column); });
+  settle();
+  const Tensor product = by_columns(u, [&](const Tensor& column) { return row_product(column, batch_); });
   if (!all_finite(product) && all_finite(u))
     throw Error("J' u is not finite, although the predictions are: some derivative is infinite or undefined");
   return product;
 }
 
+void Jacobian::settle() const {
+  if (settled_) return;
+  CheckDraws draws;
+  const Tensor u = draws.weights(rows()).to(options());
+  Tensor pulled_back = row_product(u, batch_);
+  const int64_t other = inputs_.size(0) <= 16 ? 1 : (std::min(batch_, inputs_.size(0)) + 1) / 2;
+  if (batch_ > 1 && inputs_.size(0) > 1 && !agree(pulled_back, row_product(u, other))) {
+    batch_ = 1;
+    pulled_back = row_product(u, batch_);
+  }
+  pulled_back_ = {u, pulled_back};
+  settled_ = true;
+}
+
+bool Jacobian::agree(const Tensor& one, const Tensor& other) const {
+  const double largest = fast_norm(one);
+  const bool wide = options().dtype() == at::kDouble;
+  int64_t begin = 0;
+  for (const Tensor& parameter : function_.parameters()) {
+    const int64_t end = begin + parameter.numel();
+    // Units whose input is 0 but for rounding can be on in one batch and off in another.
+    const double allowed =
+        (wide ? 1e-10 : 1e-3) * fast_norm(one.slice(0, begin, end)) + (wide ? 1e-13 : 1e-5) * largest;
+    if (!(fast_norm(one.slice(0, begin, end) - other.slice(0, begin, end)) <= allowed)) return false;
+    begin = end;
+  }
+  return true;
+}
+
 autograd::JvpRoute Jacobian::agreeing_route() const {
-  at::Generator generator = check_generator();
-  const Tensor u = random_weights(rows(), generator).to(options());
-  const Tensor pulled_back = row_product(u);
+  CheckDraws draws;
+  const auto& [u, pulled_back] = *pulled_back_;
   // Every parameter contributes a number of about the same size, down to those whose gradient may be
   // rounding.
-  const double largest = at::linalg_vector_norm(pulled_back).item<double>();
+  const double largest = fast_norm(pulled_back);
   const double least = (options().dtype() == at::kDouble ? 1e-6 : 1e-2) * largest;
-  Tensor v = random_weights(columns(), generator).to(options());
+  Tensor v = draws.weights(columns()).to(options());
   int64_t begin = 0;
   double size = 0;
   for (const Tensor& parameter : function_.parameters()) {
     const int64_t end = begin + parameter.numel();
-    const double norm = at::linalg_vector_norm(pulled_back.slice(0, begin, end)).item<double>();
+    const double norm = fast_norm(pulled_back.slice(0, begin, end));
     const double scale = largest > 0 ? std::max(norm, least) : 1;
     const Tensor mine = v.slice(0, begin, end).div_(scale);
-    size = std::hypot(size, norm * at::linalg_vector_norm(mine).item<double>());
+    size = std::hypot(size, norm * fast_norm(mine));
     begin = end;
   }
   const double expected = at::dot(pulled_back.to(at::kDouble), v.to(at::kDouble)).item<double>();
@@ -109,8 +139,7 @@ autograd::JvpRoute Jacobian::agreeing_route() const {
     try {
       const Tensor product = column_product(v, route);
       const double found = at::dot(u.to(at::kDouble), product.to(at::kDouble)).item<double>();
-      const double rounding =
-          at::linalg_vector_norm(u).item<double>() * at::linalg_vector_norm(product).item<double>();
+      const double rounding = fast_norm(u) * fast_norm(product);
       const double error = std::abs(found - expected) / std::max({size, rounding, 1e-300});
       if (error <= allowed_capture_error(v.scalar_type())) return route;
       finding = fmt::format("<u, J v> and <J' u, v> differ by {:.1e} of their size, first for parameter {}",
@@ -156,12 +185,12 @@ Tensor Jacobian::column_product(const Tensor& v, autograd::JvpRoute route) const
   return at::cat(parts);
 }
 
-Tensor Jacobian::row_product(const Tensor& u) const {
+Tensor Jacobian::row_product(const Tensor& u, int64_t batch) const {
   const NetworkFunction::Differentiation differentiation(function_);
   Tensor product = at::zeros({columns()}, options());
-  for (int64_t i = 0; i < inputs_.size(0); i += batch_) {
-    const int64_t end = std::min(inputs_.size(0), i + batch_);
-    const Tensor predictions = function_(block(i));
+  for (int64_t i = 0; i < inputs_.size(0); i += batch) {
+    const int64_t end = std::min(inputs_.size(0), i + batch);
+    const Tensor predictions = function_(inputs_.slice(0, i, end).detach());
     if (!predictions.requires_grad()) continue;  // no parameter reaches the outputs
     const Tensor cotangent = u.slice(0, i * outputs_, end * outputs_)
                                  .reshape(predictions.sizes())
@@ -192,8 +221,8 @@ Tensor Jacobian::dense_by(const KernelAttempt& attempt) const {
   std::vector<int64_t> offsets{0};
   for (const Tensor& parameter : function_.parameters())
     offsets.push_back(offsets.back() + parameter.numel());
-  at::Generator generator = check_generator();
-  const Tensor weights = random_weights(rows(), generator).view({-1, outputs_}).to(inputs_.device());
+  CheckDraws draws;
+  const Tensor weights = draws.weights(rows()).view({-1, outputs_}).to(inputs_.device());
   Tensor dense = at::zeros({inputs_.size(0), outputs_, columns()}, options());
   for (int64_t i = 0; i < inputs_.size(0); i += batch_) {
     const int64_t end = std::min(inputs_.size(0), i + batch_);

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plumb/analysis/kernel_attempts.hpp"
@@ -35,7 +36,9 @@ class Jacobian final : public LinearOperator {
   /// held against it in turn. Throws Error, naming parameters, when no way agrees, or when J v is not finite.
   Tensor apply(const Tensor& v) const override;
   /// J' u: (n c) -> (p), or (n c, m) -> (p, m); one backward pass per column: what training's gradients are
-  /// made of. Throws Error when it is not finite.
+  /// made of. Before the first product it is computed from other batches, too; where that makes a difference
+  /// (gradients that an embedding scales by how often a token is in the batch), examples are taken one by one
+  /// from then on. Throws Error when it is not finite.
   Tensor apply_transposed(const Tensor& u) const override;
   /// (n c, p), by per-sample gradients; parameters whose use is not recognised by backward passes. Every
   /// block is held against a random vector-Jacobian product, parameter by parameter; what fails goes by rows.
@@ -49,7 +52,10 @@ class Jacobian final : public LinearOperator {
  private:
   Tensor block(int64_t begin) const;  // of inputs
   Tensor column_product(const Tensor& v, autograd::JvpRoute route) const;
-  Tensor row_product(const Tensor& u) const;
+  Tensor row_product(const Tensor& u, int64_t batch) const;
+  /// Finds out, once, how products are computed.
+  void settle() const;
+  bool agree(const Tensor& one, const Tensor& other) const;
   Tensor dense_by(const KernelAttempt& attempt) const;
   autograd::JvpRoute agreeing_route() const;
   /// The first parameter whose part of J v disagrees with J' u.
@@ -58,10 +64,12 @@ class Jacobian final : public LinearOperator {
 
   NetworkFunction function_;
   Tensor inputs_;
-  int64_t batch_;
+  mutable int64_t batch_;
   int64_t outputs_ = 0;
   std::vector<std::string> notes_;
-  mutable std::optional<autograd::JvpRoute> route_;  // once one was found to agree
+  mutable bool settled_ = false;
+  mutable std::optional<std::pair<Tensor, Tensor>> pulled_back_;  // u and J' u of the checks
+  mutable std::optional<autograd::JvpRoute> route_;               // once one was found to agree
 };
 
 }  // namespace plumb

@@ -63,10 +63,10 @@ Tensor elementwise_gradient(const Tensor& cotangent, const ParameterUse& use, in
 /// softmax or a normalization takes away again; the norms of its factors do not.
 double size_of_factors(const ParameterUse& use, const Tensor& d) {
   if (!d.defined()) return 0;
-  const double norm = at::linalg_vector_norm(d).item<double>() * std::abs(use.factor);
+  const double norm = fast_norm(d) * std::abs(use.factor);
   if (!use.saved.defined() || !use.saved.is_floating_point()) return norm;
   if (use.kind == UseKind::scale) return norm * use.saved.abs().max().item<double>();
-  return norm * at::linalg_vector_norm(use.saved).item<double>();
+  return norm * fast_norm(use.saved);
 }
 
 }  // namespace
@@ -94,13 +94,14 @@ Tensor trial_examples(const Tensor& inputs) {
 /// Sums over outputs of the cotangents at every use, weighted by example and output.
 class KernelPlan::BookedExamples {
  public:
-  BookedExamples(const std::vector<ParameterUse>& uses, int64_t examples)
-      : uses_(uses), examples_(examples), sums_(uses.size()) {}
+  /// `read`: by parameter, whether its uses are.
+  BookedExamples(const std::vector<ParameterUse>& uses, const std::vector<bool>& read, int64_t examples)
+      : uses_(uses), read_(read), examples_(examples), sums_(uses.size()) {}
 
   /// `cotangents`: (outputs, ...) for each use; `u`: (examples, outputs).
   void add(const std::vector<Tensor>& cotangents, const Tensor& u) {
     for (size_t i = 0; i < uses_.size(); ++i) {
-      if (!cotangents[i].defined() || first_like(i) != i) continue;
+      if (!cotangents[i].defined() || !is_read(i) || first_like(i) != i) continue;
       const Tensor d = examples_first(uses_[i], cotangents[i]);  // (outputs, examples, r)
       const Tensor weights = u.to(d.options());
       const Tensor sum =
@@ -116,12 +117,12 @@ class KernelPlan::BookedExamples {
     if (!d.defined() || !sum.defined())
       return (d.defined() ? d : sum).count_nonzero().item<int64_t>() > 0 ? 1 : 0;
     const Tensor first = examples_first(uses_[use], d.unsqueeze(0))[0];
-    const double size = std::max(norm(first), norm(sum));
-    return size == 0 ? 0 : norm(sum - first) / size;
+    const double size = std::max(fast_norm(first), fast_norm(sum));
+    return size == 0 ? 0 : fast_norm(sum - first) / size;
   }
 
  private:
-  static double norm(const Tensor& values) { return at::linalg_vector_norm(values).item<double>(); }
+  bool is_read(size_t use) const { return read_[static_cast<size_t>(uses_[use].parameter)]; }
 
   /// (outputs, examples, all else) of (outputs, ...).
   Tensor examples_first(const ParameterUse& use, const Tensor& d) const {
@@ -136,13 +137,14 @@ class KernelPlan::BookedExamples {
   size_t first_like(size_t use) const {
     const auto rows = [](const ParameterUse& u) { return u.kind == UseKind::product || u.rows_of_product; };
     for (size_t i = 0; i < use; ++i)
-      if (uses_[i].node == uses_[use].node && uses_[i].examples_second == uses_[use].examples_second &&
-          rows(uses_[i]) == rows(uses_[use]))
+      if (is_read(i) && uses_[i].node == uses_[use].node &&
+          uses_[i].examples_second == uses_[use].examples_second && rows(uses_[i]) == rows(uses_[use]))
         return i;
     return use;
   }
 
   const std::vector<ParameterUse>& uses_;
+  const std::vector<bool>& read_;
   int64_t examples_;
   std::vector<Tensor> sums_;  // (examples, r)
 };
@@ -198,16 +200,18 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
   const auto options = recording.inputs.options().dtype(task_.dtype).requires_grad(false);
   const at::NoGradGuard no_grad;
   std::vector<ParameterUse> uses = recording.uses;
+  std::vector<bool> read(function_.parameters().size(), true);
+  for (const int64_t p : unrecognised_) read[static_cast<size_t>(p)] = false;
   if (task_.route != KernelRoute::rows) {
     mark_reached(recording);
     bool same = uses.size() == layouts_.size() && recording.predictions.size(1) == outputs_;
     for (size_t i = 0; same && i < uses.size(); ++i) {
       uses[i].examples_second = layouts_[i].examples_second;
-      same = layout_of(uses[i], examples) == layouts_[i];
+      same = uses[i].parameter == layouts_[i].parameter &&
+             (!read[static_cast<size_t>(uses[i].parameter)] || layout_of(uses[i], examples) == layouts_[i]);
     }
     for (size_t p = 0; p < recording.unrecognised.size(); ++p)
-      same &= recording.unrecognised[p].empty() ||
-              std::count(unrecognised_.begin(), unrecognised_.end(), static_cast<int64_t>(p)) > 0;
+      same &= recording.unrecognised[p].empty() || !read[p];
     if (!same) throw Error("the network's graph changes from one call to the next");
   }
   std::vector<KernelTerm> terms;
@@ -231,9 +235,7 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
     weighted = at::zeros_like(recording.predictions, recording.predictions.options().requires_grad(false));
     weighted.slice(1, first, last).copy_(check->weights.slice(1, first, last));
     for (size_t p = 0; p < parameters; ++p) {
-      const bool by_rows =
-          std::count(unrecognised_.begin(), unrecognised_.end(), static_cast<int64_t>(p)) > 0;
-      if (!check->watched[p] || by_rows) continue;
+      if (!check->watched[p] || !read[p]) continue;
       leaf_of.push_back(p);
       leaves.push_back(function_.parameters()[p]);
     }
@@ -243,7 +245,7 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
   const bool complete = check != nullptr && std::all_of(check->watched.begin(), check->watched.end(),
                                                         [](bool one) { return one; });
   const bool beside = checks && last - first <= at_once && at_once > 1 && !complete;
-  BookedExamples booked(uses, examples);
+  BookedExamples booked(uses, read, examples);
   std::vector<Tensor> of_weights;
   for (int64_t k = first; k < last && !parts_.empty(); k += at_once) {
     const int64_t end = std::min(last, k + at_once);
@@ -273,7 +275,7 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
     }
     for (size_t i = 0; i < uses.size(); ++i) {
       const auto p = static_cast<size_t>(uses[i].parameter);
-      if (std::count(unrecognised_.begin(), unrecognised_.end(), uses[i].parameter) > 0) continue;
+      if (!read[p]) continue;
       const double error = booked.error(i, of_weights);
       check->error = std::max(check->error, error);
       if (!(error <= allowed_capture_error(recording.predictions.scalar_type())))
@@ -289,7 +291,7 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
 void KernelPlan::check_terms(const KernelRecording& recording, const std::vector<KernelTerm>& terms,
                              const std::vector<Tensor>& gradients, const std::vector<Tensor>& arrived,
                              CaptureCheck& check) const {
-  at::Generator generator = check_generator();
+  CheckDraws draws;
   const auto gradient_of = [&](int64_t p) {
     const Tensor& found = gradients[static_cast<size_t>(p)];
     return found.defined() ? found : at::zeros_like(function_.parameters()[static_cast<size_t>(p)]);
@@ -316,10 +318,10 @@ void KernelPlan::check_terms(const KernelRecording& recording, const std::vector
       Tensor expected = gradient.reshape({-1});
       if (bias.defined()) expected = at::cat({expected, bias.reshape({-1})});
       const Tensor found = pull_back_rows(terms[t], check.weights);
-      double size = std::max(at::linalg_vector_norm(expected).item<double>(), 1e-300);
+      double size = std::max(fast_norm(expected), 1e-300);
       for (const size_t use : part.uses)
         size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
-      judge(p, at::linalg_vector_norm(found - expected.to(found.scalar_type())).item<double>() / size);
+      judge(p, fast_norm(found - expected.to(found.scalar_type())) / size);
       continue;
     }
     const ParameterUse& use = recording.uses[part.uses[0]];
@@ -328,9 +330,8 @@ void KernelPlan::check_terms(const KernelRecording& recording, const std::vector
                     : use.transposed                 ? gradient.reshape({b, -1})
                                                      : gradient.reshape({-1, b}).t();
     if (use.kind == UseKind::convolution) matrix = matrix.slice(0, begin, begin + b);
-    judge(p,
-          gradient_error(terms[t], check.weights, matrix,
-                         bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias, generator));
+    judge(p, gradient_error(terms[t], check.weights, matrix,
+                            bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias, draws));
   }
 }
 
@@ -356,7 +357,7 @@ KernelTerm KernelPlan::empty_term(const Part& part, const ParameterUse& use, int
 
 void KernelPlan::find_identity(KernelTerm& term) const {
   const Tensor& d = term.cotangents;
-  if (term.form != TermForm::product || d.size(2) != outputs_) return;
+  if (term.form != TermForm::product || d.numel() == 0 || d.size(2) != outputs_) return;
   const double scale = d[0][0][term.first_output].item<double>();
   // LibTorch has no identity matrix of every dtype.
   const Tensor unit = at::eye(outputs_, d.options().dtype(at::kFloat))

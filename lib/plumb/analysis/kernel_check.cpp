@@ -18,22 +18,10 @@ double inner(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return sum;
 }
 
-/// <a, a> by pieces: LibTorch takes the norms of rows with all threads and vector instructions, the norm or
-/// the product of whole vectors with neither.
 double squared(const std::vector<Tensor>& a) {
-  constexpr int64_t piece = 2048;
   double sum = 0;
-  for (const Tensor& part : a) {
-    if (!part.defined()) continue;
-    const int64_t whole = part.numel() / piece * piece;
-    if (whole > 0)
-      sum += at::linalg_vector_norm(part.slice(0, 0, whole).view({-1, piece}), 2, at::IntArrayRef{1})
-                 .to(at::kDouble)
-                 .square()
-                 .sum()
-                 .item<double>();
-    sum += at::linalg_vector_norm(part.slice(0, whole).to(at::kDouble)).square().item<double>();
-  }
+  for (const Tensor& part : a)
+    if (part.defined()) sum += std::pow(fast_norm(part), 2);
   return sum;
 }
 
@@ -75,7 +63,7 @@ KernelIdentity kernel_identity(const Tensor& kernel, const Tensor& u, const Tens
 KernelIdentity summed_kernel_identity(const NetworkFunction& function, const Tensor& kernel,
                                       const Tensor& left, const Tensor& right, int64_t c) {
   const bool symmetric = left.is_same(right);
-  at::Generator generator = check_generator();
+  CheckDraws draws;
   struct Side {
     Tensor chosen, predictions, weights;
   };
@@ -85,7 +73,7 @@ KernelIdentity summed_kernel_identity(const NetworkFunction& function, const Ten
     Side side;
     side.chosen = at::arange(0, n, std::max<int64_t>(1, n / 8)).to(inputs.device());
     side.predictions = function(inputs.detach().index_select(0, side.chosen));
-    side.weights = random_weights(side.chosen.size(0), generator).to(inputs.device());
+    side.weights = draws.weights(side.chosen.size(0)).to(inputs.device());
     return side;
   };
   const Side rows = take(left), columns = symmetric ? rows : take(right);

@@ -8,10 +8,10 @@
 
 namespace plumb {
 
-/// How far a kernel is checked. That predictions are finite, have a graph and are not coupled, and that each
-/// example's cotangents are booked on it, is looked at in every call but those without a check.
+/// How far a kernel is checked. That predictions are finite and not coupled is looked at in every call but
+/// those without a check, that each example's cotangents are booked on it in every call.
 enum class KernelCheck {
-  none,     // for a network whose kernels were checked before, at other weights
+  none,     // for a network that is known not to couple examples: J_p' u as in_turn, the first time only
   in_turn,  // J_p' u of all parameters p the first time that a function's kernel is computed in some way, and
             // always for more than 512 rows or several blocks; otherwise of one parameter, or a weight with
             // its bias, the next one in every kernel

@@ -106,10 +106,10 @@ void KernelPlan::find_layouts(const KernelRecording& trial, std::vector<Paramete
                                 [&](const ParameterUse& use) { return has_a_row_per_example(use, batch); });
   if (uses.empty() || (told && !task_.examine)) return;
   // The examples lie where a cotangent u_i z of every example arrives as u_i times what z alone makes.
-  at::Generator generator = check_generator();
+  CheckDraws draws;
   const auto options = trial.predictions.options().requires_grad(false);
-  const Tensor z = random_weights(outputs_, generator).view({1, -1}).expand_as(trial.predictions);
-  const Tensor u = random_weights(batch, generator);
+  const Tensor z = draws.weights(outputs_).view({1, -1}).expand_as(trial.predictions);
+  const Tensor u = draws.weights(batch);
   const Tensor both = at::stack({z, z * u.view({-1, 1})}).to(options);
   const auto read = [&](const std::vector<Tensor>& cotangent) {
     return autograd::pull_back(trial.predictions, cotangent[0], uses);
@@ -132,8 +132,8 @@ void KernelPlan::find_layouts(const KernelRecording& trial, std::vector<Paramete
       const Tensor plain = use.examples_first(arrived[0][i], batch).reshape({batch, -1});
       const Tensor weighted = use.examples_first(arrived[1][i], batch).reshape({batch, -1});
       const Tensor expected = plain * u.view({-1, 1}).to(plain.options());
-      return at::linalg_vector_norm(weighted - expected).item<double>() <=
-             allowed_capture_error(plain.scalar_type()) * at::linalg_vector_norm(expected).item<double>();
+      return fast_norm(weighted - expected) <=
+             allowed_capture_error(plain.scalar_type()) * fast_norm(expected);
     };
     if (fits(false) || fits(true)) continue;
     use.examples_second = false;

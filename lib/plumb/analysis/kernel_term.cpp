@@ -254,7 +254,7 @@ double TermInputs::norm() const {
                              ? static_cast<double>(c10::multiply_integers(convolution_.kernel)) /
                                    static_cast<double>(c10::multiply_integers(convolution_.stride))
                              : 1;
-  const double of_saved = at::linalg_vector_norm(saved_.to(dtype_)).item<double>();
+  const double of_saved = fast_norm(saved_.to(dtype_));
   const double biases =
       bias_ * bias_ * static_cast<double>(saved_.numel() / std::max<int64_t>(1, saved_.size(-1)));
   return std::sqrt(factor_ * factor_ * patches * of_saved * of_saved + biases);
@@ -278,23 +278,24 @@ Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights) {
 }
 
 double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
-                      const Tensor& bias_gradient, at::Generator& generator) {
-  const auto norm = [](const Tensor& values) { return at::linalg_vector_norm(values).item<double>(); };
-  Tensor d = term.cotangents;
-  if (d.dim() == 3) d = d.unsqueeze(3);  // (examples, outputs, b, T)
-  const Tensor u = weights.slice(1, term.first_output, term.first_output + term.outputs).to(d.scalar_type());
-  const Tensor sums = at::bmm(u.unsqueeze(1), d.flatten(2)).view({d.size(0), d.size(2), d.size(3)});
-  const Tensor z = random_weights(d.size(2), generator).to(d.options());
-  const Tensor found = term.inputs.weighted_by(at::tensordot(sums, z, {1}, {0}).unsqueeze(1)).flatten();
+                      const Tensor& bias_gradient, CheckDraws& draws) {
+  const Tensor& d = term.cotangents;  // (examples, outputs, b) or (examples, outputs, b, T)
+  if (d.numel() == 0) return fast_norm(gradient) > 0 ? 1 : 0;
+  const int64_t n = d.size(0), outputs = d.size(1), b = d.size(2);
+  const Tensor u = weights.slice(1, term.first_output, term.first_output + outputs).to(d.scalar_type());
+  const Tensor flat = d.flatten(2);
+  const Tensor sums = (outputs == 1 ? flat.squeeze(1) * u : at::bmm(u.unsqueeze(1), flat)).view({n, b, -1});
+  const Tensor z = draws.weights(b).to(d.options());
+  const Tensor along = sums.size(2) == 1 ? at::mv(sums.view({n, b}), z).view({n, 1, 1})
+                                         : at::matmul(z.view({1, b}), sums);  // (n, 1, T)
+  const Tensor found = term.inputs.weighted_by(along).flatten();
   Tensor expected = at::mv(gradient.to(d.scalar_type()).t(), z);
-  if (bias_gradient.defined()) {
-    const Tensor last = at::dot(bias_gradient.to(d.scalar_type()), z).view({1});
-    expected = at::cat({expected, last});
-  } else if (found.size(0) > expected.size(0)) {
+  if (bias_gradient.defined())
+    expected = at::cat({expected, at::dot(bias_gradient.to(d.scalar_type()), z).view({1})});
+  else if (found.size(0) > expected.size(0))
     expected = at::cat({expected, found.slice(0, expected.size(0))});
-  }
-  const double size = std::max({norm(sums) * term.inputs.norm(), norm(found), norm(expected)});
-  return size == 0 ? 0 : norm(found - expected) / size;
+  const double size = std::max({fast_norm(sums) * term.inputs.norm(), fast_norm(found), fast_norm(expected)});
+  return size == 0 ? 0 : fast_norm(found - expected) / size;
 }
 
 void add_contribution(const Tensor& block, const KernelTerm& left, const KernelTerm& right,
@@ -305,6 +306,11 @@ void add_contribution(const Tensor& block, const KernelTerm& left, const KernelT
   expects(left.parameter == right.parameter &&
               (left.form == right.form || (is_product(left.form) && is_product(right.form))),
           "the terms belong to different parts of J");
+  // A parameter that meets nothing of these examples.
+  const auto is_empty = [](const KernelTerm& term) {
+    return (term.form == TermForm::rows ? term.rows : term.cotangents).numel() == 0;
+  };
+  if (is_empty(left) || is_empty(right)) return;
   // One block's cotangents can happen to be unit vectors where another's are not.
   switch (left.form == right.form ? left.form : TermForm::product) {
     case TermForm::rows:

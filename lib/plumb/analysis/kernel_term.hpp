@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/recorded_graph.hpp"
 #include "plumb/core/tensor.hpp"
 
@@ -70,7 +71,7 @@ Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights);
 /// `bias_gradient` (b): of the bias that is taken along; undefined: none. Relative to the norms of all
 /// factors, which do not cancel, or to the gradient's.
 double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
-                      const Tensor& bias_gradient, at::Generator& generator);
+                      const Tensor& bias_gradient, CheckDraws& draws);
 
 /// How the kernel's entries are indexed.
 enum class KernelOutputs {

@@ -96,7 +96,7 @@ Tensor jvp_by_double_backward(const std::function<Tensor()>& forward, const std:
   std::vector<Tensor> directions;
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined() || !gradients[i].requires_grad()) continue;
-    linear.push_back(gradients[i]);
+    linear.push_back(gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i]);
     directions.push_back(tangents[i].detach());
   }
   if (linear.empty()) return zero;
