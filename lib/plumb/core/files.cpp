@@ -86,6 +86,9 @@ void flush_files(const std::vector<std::filesystem::path>& files) {
 
 void make_directory(const std::filesystem::path& folder) {
   std::error_code error;
+  if (std::filesystem::is_symlink(folder, error) && !std::filesystem::exists(folder, error))
+    throw DataError(fmt::format("{}: cannot make the folder: it is a link to {}, which is not there",
+                                folder.string(), std::filesystem::read_symlink(folder, error).string()));
   std::filesystem::create_directories(folder, error);
   if (error) fail(folder, "make the folder", error.value());
 }
