@@ -116,3 +116,13 @@ TEST_CASE("a damaged table of a probe skips its run with the reason", "[report][
   REQUIRE(results.skipped.size() == 1);
   CHECK(results.skipped[0].reason == "probes/gradient.csv:2: holds 2 fields; the header names 3");
 }
+
+TEST_CASE("remarks beside a probe's table stand on the page", "[report][geometry]") {
+  const TemporaryFolder folder;
+  write_experiment(folder.path());
+  write_probes(folder.path());
+  write_text(folder / "a0/probes/tangent_kernel.txt", "from step 0 on: slope (prelu) went by rows\n");
+  write_text(folder / "a1/probes/tangent_kernel.txt", "from step 0 on: slope (prelu) went by rows\n");
+  CHECK_THAT(read_file(write_report(folder.path())),
+             ContainsSubstring("from step 0 on: slope (prelu) went by rows</td><td class=\"number\">2</td>"));
+}
