@@ -97,27 +97,20 @@ class Recorder final : public TrainingObserver {
         probes_(run.probes, directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
                 saved_probes(checkpoint)) {
     progress_.max_epochs = run.training.stop.epochs.value_or(0);
+    progress_.has_target = run.training.stop.train_accuracy || run.training.stop.train_loss;
     progress_.resumed = checkpoint != nullptr;
   }
 
   void before_step(const Moment& moment) override { probes_.before_step(moment); }
   void after_last_step(const Moment& moment) override { probes_.after_last_step(moment); }
 
-  void interval(const Interval& row) override {
-    series_.add(row);
-    progress_.loss = row.loss;
-    progress_.accuracy = row.accuracy;
-  }
+  void interval(const Interval& row) override { series_.add(row); }
 
   void evaluated(const Evaluation& evaluation) override {
     series_.add(evaluation);
     progress_.fit = evaluation.fit;
     timing_due_ = true;
-    if (std::isnan(progress_.loss)) {
-      progress_.loss = evaluation.fit.train_loss;
-      progress_.accuracy = evaluation.fit.train_accuracy;
-    }
-    if (options_.progress) options_.progress(progress_);
+    told_ = false;
   }
 
   bool after_step(const Trainer& trainer) override {
@@ -129,8 +122,8 @@ class Recorder final : public TrainingObserver {
       save(trainer);
       saved_ = now;
     }
-    if (options_.progress && seconds(now - reported_) >= 0.5) {
-      options_.progress(progress_);
+    if (!told_ || seconds(now - reported_) >= 0.5) {
+      tell(trainer);
       reported_ = now;
     }
     return !stop;
@@ -152,11 +145,21 @@ class Recorder final : public TrainingObserver {
     follow(trainer);
     series_.save();
     probes_.save();
-    if (options_.progress) options_.progress(progress_);
+    tell(trainer);
   }
 
  private:
   static double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+  /// On a GPU the means are waited for, so they are read here alone.
+  void tell(const Trainer& trainer) {
+    told_ = true;
+    if (!options_.progress) return;
+    const Interval means = trainer.epoch_means();
+    progress_.loss = means.loss;
+    progress_.accuracy = means.accuracy;
+    options_.progress(progress_);
+  }
 
   void follow(const Trainer& trainer) {
     progress_.step = trainer.step();
@@ -193,6 +196,7 @@ class Recorder final : public TrainingObserver {
   ProbeRecorder probes_;
   Progress progress_;
   bool timing_due_ = false;
+  bool told_ = true;                            // of the last evaluation
   double timed_seconds_ = 0, timed_epoch_ = 0;  // at the last row of timing.csv
   Clock::time_point saved_ = Clock::now(), reported_ = Clock::now();
 };
