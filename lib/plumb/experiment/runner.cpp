@@ -9,6 +9,7 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
+#include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/probe_recorder.hpp"
 #include "plumb/training/snapshot.hpp"
 
@@ -281,6 +282,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   network->to(device, run.compute.precision == Precision::float64 ? at::kDouble : at::kFloat);
   if (resume_from == nullptr) run.initial_weights.make(*network, prepared.data, seed);
   prepared.data.channels_last = lay_out_network(*network, run, device);
+  check_probe_obstacles(run.probes, *network, prepared.data, run.training, seed);
 
   write_provenance(describe_provenance(run, prepared, *network, threads, device, options), directory,
                    checkpoint.has_value());
