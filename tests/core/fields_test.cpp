@@ -210,8 +210,7 @@ TEST_CASE("a key written a level too high, or by its first letters, is found", "
   CHECK(options_refusal("width: 1") == "a.yaml:1:1: width: unknown key; did you mean 'part.width'?");
   CHECK_THAT(options_refusal("inner.rate: 1"), ContainsSubstring("inner.rate: unknown key"));
   CHECK(suggestion("lr", {"type", "learning_rate"}) == "; did you mean 'learning_rate'?");
-  CHECK(suggestion("train", {"trainer_x", "training"}) ==
-        "; did you mean 'training'?");  // two: the nearer one
+  CHECK(suggestion("train", {"trainer_x", "training"}) == "; known: trainer_x, training");  // two begin so
   CHECK(suggestion("optim", {"optimizer", "loss"}) == "; did you mean 'optimizer'?");
 }
 

@@ -144,7 +144,7 @@ TEST_CASE("no name hides a run or breaks a page", "[report][damaged]") {
                                      "..x",
                                      "-rf",
                                      "a\nb",
-                                     "<script>alert(1)</script>",
+                                     "<script>alert(1)<b>",
                                      "\"'`$(x)",
                                      "日本語",
                                      "\xff",

@@ -19,6 +19,7 @@ namespace {
 struct RunArguments {
   std::string file;
   std::vector<std::string> overrides;
+  std::vector<std::string> settings;  // the same, given as --set
   std::string data_folder = default_data_folder();
   std::string out = "runs";
   std::string device;
@@ -122,7 +123,8 @@ void show_results(const std::filesystem::path& folder) {
   }
 }
 
-int run_experiment(const RunArguments& arguments, const std::string& command) {
+int run_experiment(RunArguments arguments, const std::string& command) {
+  arguments.overrides.insert(arguments.overrides.end(), arguments.settings.begin(), arguments.settings.end());
   const Config description = load_description(arguments.file);
   if (describes_system(description))
     return run_system(LectureExperiment::read(description, arguments.overrides), arguments.out,
@@ -160,7 +162,7 @@ void add_run_verb(CLI::App& program, Action& action, const std::string& command)
                    "YAML description, - for standard input; a run's own run.yaml repeats that run")
       ->required();
   verb->add_option("overrides", arguments->overrides, "key.path=value, as in training.batch_size=64");
-  verb->add_option("--set", arguments->overrides, "the same; may be given more than once");
+  verb->add_option("--set", arguments->settings, "the same; may be given more than once");
   verb->add_option("--data", arguments->data_folder, "folder with data sets")->capture_default_str();
   verb->add_option("--out", arguments->out, "folder for results")->capture_default_str();
   verb->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N; instead of the description's");
