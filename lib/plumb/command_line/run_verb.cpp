@@ -4,9 +4,10 @@
 
 #include <torch/cuda.h>
 
-#include "plumb/command_line/jobs.hpp"
 #include "plumb/command_line/output.hpp"
+#include "plumb/command_line/shared_jobs.hpp"
 #include "plumb/command_line/verbs.hpp"
+#include "plumb/experiment/experiment_file.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/report/findings.hpp"
@@ -19,6 +20,7 @@ namespace {
 struct RunArguments {
   std::string file;
   std::vector<std::string> overrides;
+  std::vector<std::string> settings;  // the same, given as --set
   std::string data_folder = default_data_folder();
   std::string out = "runs";
   std::string device;
@@ -63,7 +65,7 @@ void describe_run(const PlannedRun& planned, const RunDirectory& directory) {
 /// one run's folder is that run's obstacle alone.
 std::vector<Job> lay_out(const Experiment& experiment, const std::filesystem::path& folder) {
   make_directory(folder);
-  write_file_atomically(folder / "experiment.yaml", experiment.description.to_yaml());
+  keep_experiment_file(folder, experiment.description.to_yaml());
   std::vector<Job> jobs;
   std::vector<std::string> others;
   for (const PlannedRun& planned : experiment.runs) {
@@ -125,9 +127,11 @@ int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results
 
 /// The status of a report: a figure that cannot be drawn does not make the runs worse, but is missing.
 int show_results(const std::filesystem::path& folder) {
-  say("\n{}\n", summary_table(load_results(folder)));
+  const Results results = load_results(folder);
+  for (const std::string& line : complaints(results)) complain(line);
+  say("\n{}\n", summary_table(results));
   try {
-    say("report  {}\n", write_report(folder).string());
+    say("report  {}\n", write_report(results).string());
     return kDone;
   } catch (const DataError& error) {
     complain(fmt::format("no report: {}", error.what()));
@@ -135,8 +139,9 @@ int show_results(const std::filesystem::path& folder) {
   }
 }
 
-int run_experiment(const RunArguments& arguments, const std::string& command) {
-  const Config description = Config::load(arguments.file);
+int run_experiment(RunArguments arguments, const std::string& command) {
+  arguments.overrides.insert(arguments.overrides.end(), arguments.settings.begin(), arguments.settings.end());
+  const Config description = load_description(arguments.file);
   if (describes_system(description))
     return run_system(LectureExperiment::read(description, arguments.overrides), arguments.out,
                       arguments.data_folder);
@@ -149,12 +154,17 @@ int run_experiment(const RunArguments& arguments, const std::string& command) {
   const std::vector<Job> jobs = lay_out(experiment, folder);
   const JobsOptions options = share_machine(arguments, jobs);
   say("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
-      experiment.runs.size() == 1 ? "" : "s", jobs.size());
+             experiment.runs.size() == 1 ? "" : "s", jobs.size());
   if (!jobs.empty()) say(", {} at a time, {} CPU threads each", options.at_once, options.threads);
   say("; results in {}\n", folder.string());
   flush_output();
-  const std::vector<JobResult> results = run_jobs(jobs, options);
-  const int status = conclude(jobs, results, command);
+  const std::vector<JobResult> results = run_shared_jobs(jobs, options);
+  // Standard input is read once; what was read lies in the folder.
+  const std::string again =
+      arguments.file == "-"
+          ? fmt::format("plumb run {} --out {}", (folder / "experiment.yaml").string(), arguments.out)
+          : command;
+  const int status = conclude(jobs, results, again);
   if (status == kInterrupted) return status;
   return std::max(status, show_results(folder));
 }
@@ -165,14 +175,16 @@ void add_run_verb(CLI::App& program, Action& action, const std::string& command)
   const auto arguments = std::make_shared<RunArguments>();
   CLI::App* verb =
       program.add_subcommand("run", "Train every run of an experiment that is not finished, and report");
-  verb->add_option("experiment", arguments->file, "YAML description; a run's own run.yaml repeats that run")
+  verb->add_option("experiment", arguments->file,
+                   "YAML description, - for standard input; a run's own run.yaml repeats that run")
       ->required();
   verb->add_option("overrides", arguments->overrides, "key.path=value, as in training.batch_size=64");
+  verb->add_option("--set", arguments->settings, "the same; may be given more than once");
   verb->add_option("--data", arguments->data_folder, "folder with data sets")->capture_default_str();
   verb->add_option("--out", arguments->out, "folder for results")->capture_default_str();
   verb->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N; instead of the description's");
   verb->add_option("--jobs", arguments->jobs, "runs at a time; default: one per core or GPU")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   verb->callback([&action, arguments, command] {
     action = [arguments, command] { return run_experiment(*arguments, command); };
   });

@@ -9,6 +9,7 @@
 #include "plumb/core/memory.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
+#include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/probe_recorder.hpp"
 #include "plumb/training/snapshot.hpp"
 
@@ -97,27 +98,20 @@ class Recorder final : public TrainingObserver {
         probes_(run.probes, directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
                 saved_probes(checkpoint)) {
     progress_.max_epochs = run.training.stop.epochs.value_or(0);
+    progress_.has_target = run.training.stop.train_accuracy || run.training.stop.train_loss;
     progress_.resumed = checkpoint != nullptr;
   }
 
   void before_step(const Moment& moment) override { probes_.before_step(moment); }
   void after_last_step(const Moment& moment) override { probes_.after_last_step(moment); }
 
-  void interval(const Interval& row) override {
-    series_.add(row);
-    progress_.loss = row.loss;
-    progress_.accuracy = row.accuracy;
-  }
+  void interval(const Interval& row) override { series_.add(row); }
 
   void evaluated(const Evaluation& evaluation) override {
     series_.add(evaluation);
     progress_.fit = evaluation.fit;
     timing_due_ = true;
-    if (std::isnan(progress_.loss)) {
-      progress_.loss = evaluation.fit.train_loss;
-      progress_.accuracy = evaluation.fit.train_accuracy;
-    }
-    if (options_.progress) options_.progress(progress_);
+    told_ = false;
   }
 
   bool after_step(const Trainer& trainer) override {
@@ -129,8 +123,8 @@ class Recorder final : public TrainingObserver {
       save(trainer);
       saved_ = now;
     }
-    if (options_.progress && seconds(now - reported_) >= 0.5) {
-      options_.progress(progress_);
+    if (!told_ || seconds(now - reported_) >= 0.5) {
+      tell(trainer);
       reported_ = now;
     }
     return !stop;
@@ -152,11 +146,21 @@ class Recorder final : public TrainingObserver {
     follow(trainer);
     series_.save();
     probes_.save();
-    if (options_.progress) options_.progress(progress_);
+    tell(trainer);
   }
 
  private:
   static double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+  /// On a GPU the means are waited for, so they are read here alone.
+  void tell(const Trainer& trainer) {
+    told_ = true;
+    if (!options_.progress) return;
+    const Interval means = trainer.epoch_means();
+    progress_.loss = means.loss;
+    progress_.accuracy = means.accuracy;
+    options_.progress(progress_);
+  }
 
   void follow(const Trainer& trainer) {
     progress_.step = trainer.step();
@@ -193,6 +197,7 @@ class Recorder final : public TrainingObserver {
   ProbeRecorder probes_;
   Progress progress_;
   bool timing_due_ = false;
+  bool told_ = true;                            // of the last evaluation
   double timed_seconds_ = 0, timed_epoch_ = 0;  // at the last row of timing.csv
   Clock::time_point saved_ = Clock::now(), reported_ = Clock::now();
 };
@@ -290,6 +295,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   network->to(device, run.compute.precision == Precision::float64 ? at::kDouble : at::kFloat);
   if (resume_from == nullptr) run.initial_weights.make(*network, prepared.data, seed);
   prepared.data.channels_last = lay_out_network(*network, run, device);
+  check_probe_obstacles(run.probes, *network, prepared.data, run.training, seed);
 
   write_provenance(describe_provenance(run, prepared, *network, threads, device, options), directory,
                    checkpoint.has_value());

@@ -14,7 +14,8 @@ namespace plumb {
 /// Follows a run with its probes. Each one has a table `<name>.csv` (step, epoch and its columns, numbers
 /// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt` for torch.load or
 /// `<name>/step_<k>.<tensor>.npy` for numpy.load; and
-/// `<name>.txt` when it had a remark on how it measured (parameters that its kernel took row by row).
+/// `<name>.txt` when there is a remark on how it was measured: parameters that a kernel took row by row,
+/// fewer examples than asked for, columns that are not defined.
 ///
 /// Probes see the network in evaluation mode and with no gradients in its parameters. Modes, gradients, which
 /// parameters require one, and LibTorch's global generators are afterwards as they were. At a state whose
@@ -45,6 +46,8 @@ class ProbeRecorder {
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite);
   void write_tensors(const Entry& entry, const Moment& moment, const Measurement& measured);
+  /// What a reader of the table must know of a measurement beside its own notes.
+  static void add_remarks(const Entry& entry, Measurement& measured);
   void write_notes(Entry& entry, const Moment& moment, const std::vector<std::string>& notes) const;
 
   std::filesystem::path folder_;

@@ -92,6 +92,9 @@ class Trainer {
 
   int64_t step() const { return step_; }
   double epoch() const { return sampler_.progress(); }
+  /// Means over the batches of the epoch under way, or of the one that this update ended; NaN before the
+  /// first batch.
+  Interval epoch_means() const;
   double training_seconds() const { return training_seconds_; }
   double evaluation_seconds() const { return evaluation_seconds_; }
   /// Spent in the observer's looks at the states; part of no other meter, nor of the time limit.
@@ -113,6 +116,7 @@ class Trainer {
   Moment moment() { return {step_, epoch(), *network_, data_, loss_}; }
   void update(const Tensor& indices, double learning_rate);
   void accumulate(Means& means, const Tensor& sums, int64_t examples) const;
+  Interval mean(const Means& means) const;
   Interval take(Means& means) const;
   Archive save(const Means& means) const;
   void restore(Means& means, const Archive& archive) const;
@@ -136,7 +140,7 @@ class Trainer {
 
   int64_t step_ = 0;
   double evaluated_at_ = -1;  // epoch of the last evaluation
-  Means interval_, since_evaluation_;
+  Means interval_, since_evaluation_, epoch_;
   double training_seconds_ = 0;
   double evaluation_seconds_ = 0;
   double measuring_seconds_ = 0;
