@@ -20,6 +20,25 @@ namespace {
 
 namespace nn = torch::nn;
 
+/// A part computed without a graph and again, with one, in the backward pass, where its gradients go into
+/// grad().
+struct Recomputed : torch::autograd::Function<Recomputed> {
+  static inline std::function<Tensor(const Tensor&)> part;
+
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x) {
+    context->save_for_backward({x});
+    const torch::NoGradGuard no_graph;
+    return part(x);
+  }
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               const torch::autograd::tensor_list& gradients) {
+    const torch::AutoGradMode graph(true);
+    Tensor x = context->get_saved_variables()[0].detach().requires_grad_();
+    torch::autograd::backward({part(x)}, {gradients[0]});
+    return {x.grad()};
+  }
+};
+
 /// Either an Error or a note with each of the names.
 void check_said(const CaseNetwork& network, const Tensor& inputs, const std::vector<std::string>& names) {
   for (const auto route :
@@ -34,6 +53,36 @@ void check_said(const CaseNetwork& network, const Tensor& inputs, const std::vec
 }
 
 }  // namespace
+
+TEST_CASE("a part that is recomputed in the backward pass is refused, or its parameters are named",
+          "[tangent_kernel][refusals]") {
+  CaseNetwork network;
+  nn::Linear before = network.part("before", nn::Linear(3, 4)),
+             after = network.part("after", nn::Linear(4, 2));
+  std::vector<std::string> names{"inner.weight"};
+  SECTION("one Linear") {
+    nn::Linear inner = network.part("inner", nn::Linear(4, 4));
+    Recomputed::part = [=](const Tensor& x) mutable { return inner(x).tanh(); };
+  }
+  SECTION("two layers") {
+    nn::Sequential inner =
+        network.part("inner", nn::Sequential(nn::Linear(4, 5), nn::Tanh(), nn::Linear(5, 4)));
+    Recomputed::part = [=](const Tensor& x) mutable { return inner->forward(x); };
+    names = {"inner.0.weight", "inner.2.weight"};
+  }
+  SECTION("a normalization") {
+    nn::LayerNorm inner = network.part("inner", nn::LayerNorm(nn::LayerNormOptions({4})));
+    Recomputed::part = [=](const Tensor& x) mutable { return inner(x); };
+  }
+  network.forward = [=](const Tensor& x) mutable { return after(Recomputed::apply(before(x).tanh())); };
+  check_said(network, normal({4, 3}), names);
+  const NetworkFunction function = network.function();
+  const Tensor v = normal({function.parameter_count()});
+  // Numbers that leave the part out would be wrong: the parameters do move predictions.
+  CHECK_THROWS_AS(Jacobian(function, normal({4, 3})).apply(v), Error);
+  CHECK_THROWS_AS(Jacobian(function, normal({4, 3})).apply_transposed(normal({8})), Error);
+  Recomputed::part = {};
+}
 
 TEST_CASE("a network of bfloat16 has a kernel, or is refused by plumb", "[tangent_kernel][refusals]") {
   CaseNetwork network;

@@ -79,8 +79,8 @@ class CouplingCheck {
   std::vector<std::vector<int64_t>> companies(CheckDraws& draws) const {
     const int64_t n = inputs_.size(0);
     std::vector<std::vector<int64_t>> lists;
-    // Twice itself: for layers that refuse a single example.
-    const auto alone = [&](int64_t example) { lists.push_back({example, example}); };
+    const auto alone = [&](int64_t example) { lists.push_back({example}); };
+    if (n == 1) return {{0, 0}};
     if (n <= 16) {
       for (int64_t i = 0; i < n; ++i) alone(i);
       return lists;
@@ -100,6 +100,14 @@ class CouplingCheck {
   }
 
   Tensor predict(const std::vector<int64_t>& company) const {
+    if (company.size() == 1) {
+      try {
+        return function_(inputs_.slice(0, company[0], company[0] + 1));
+      } catch (const c10::Error&) {
+        // Some layers refuse a single example: then twice the same.
+        return predict({company[0], company[0]}).slice(0, 0, 1);
+      }
+    }
     return predict(inputs_.index_select(0, at::tensor(company, at::kLong).to(inputs_.device())), company);
   }
 

@@ -2,9 +2,12 @@
 #include <array>
 #include <cmath>
 
+#include <ATen/functorch/BatchedTensorImpl.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/analysis/booked_examples.hpp"
+#include "plumb/analysis/kernel_attempts.hpp"
 #include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/kernel_plan.hpp"
 #include "plumb/analysis/random_weights.hpp"
@@ -59,16 +62,6 @@ Tensor elementwise_gradient(const Tensor& cotangent, const ParameterUse& use, in
   return at::sum_to(product, shape).flatten(1) * use.factor;
 }
 
-/// What the rounding of a use's gradient is relative to: it may cancel, as the gradient of a bias does that a
-/// softmax or a normalization takes away again; the norms of its factors do not.
-double size_of_factors(const ParameterUse& use, const Tensor& d) {
-  if (!d.defined()) return 0;
-  const double norm = fast_norm(d) * std::abs(use.factor);
-  if (!use.saved.defined() || !use.saved.is_floating_point()) return norm;
-  if (use.kind == UseKind::scale) return norm * use.saved.abs().max().item<double>();
-  return norm * fast_norm(use.saved);
-}
-
 }  // namespace
 
 KernelRecording::KernelRecording(const NetworkFunction& function, const Tensor& examples, bool reads_graph)
@@ -91,63 +84,16 @@ Tensor trial_examples(const Tensor& inputs) {
   return inputs.repeat(repeats);
 }
 
-/// Sums over outputs of the cotangents at every use, weighted by example and output.
-class KernelPlan::BookedExamples {
- public:
-  /// `read`: by parameter, whether its uses are.
-  BookedExamples(const std::vector<ParameterUse>& uses, const std::vector<bool>& read, int64_t examples)
-      : uses_(uses), read_(read), examples_(examples), sums_(uses.size()) {}
-
-  /// `cotangents`: (outputs, ...) for each use; `u`: (examples, outputs).
-  void add(const std::vector<Tensor>& cotangents, const Tensor& u) {
-    for (size_t i = 0; i < uses_.size(); ++i) {
-      if (!cotangents[i].defined() || !is_read(i) || first_like(i) != i) continue;
-      const Tensor d = examples_first(uses_[i], cotangents[i]);  // (outputs, examples, r)
-      const Tensor weights = u.to(d.options());
-      const Tensor sum =
-          d.size(0) == 1 ? d[0] * weights : at::bmm(weights.unsqueeze(1), d.transpose(0, 1)).squeeze(1);
-      sums_[i] = sums_[i].defined() ? sums_[i].add_(sum) : sum;
-    }
-  }
-
-  /// |sum - D| / |D| at a use, where D is what arrived from the weights.
-  double error(size_t use, const std::vector<Tensor>& of_weights) const {
-    const Tensor &sum = sums_[first_like(use)], &d = of_weights[use];
-    if (!d.defined() && !sum.defined()) return 0;
-    if (!d.defined() || !sum.defined())
-      return (d.defined() ? d : sum).count_nonzero().item<int64_t>() > 0 ? 1 : 0;
-    const Tensor first = examples_first(uses_[use], d.unsqueeze(0))[0];
-    const double size = std::max(fast_norm(first), fast_norm(sum));
-    return size == 0 ? 0 : fast_norm(sum - first) / size;
-  }
-
- private:
-  bool is_read(size_t use) const { return read_[static_cast<size_t>(uses_[use].parameter)]; }
-
-  /// (outputs, examples, all else) of (outputs, ...).
-  Tensor examples_first(const ParameterUse& use, const Tensor& d) const {
-    const int64_t k = d.size(0);
-    const bool rows = use.kind == UseKind::product || use.rows_of_product;
-    if (rows && use.examples_second)
-      return d.reshape({k, -1, examples_, d.size(-1)}).transpose(1, 2).reshape({k, examples_, -1});
-    return (!rows && use.examples_second ? d.transpose(1, 2) : d).reshape({k, examples_, -1});
-  }
-
-  /// The first use whose cotangents are these.
-  size_t first_like(size_t use) const {
-    const auto rows = [](const ParameterUse& u) { return u.kind == UseKind::product || u.rows_of_product; };
-    for (size_t i = 0; i < use; ++i)
-      if (is_read(i) && uses_[i].node == uses_[use].node &&
-          uses_[i].examples_second == uses_[use].examples_second && rows(uses_[i]) == rows(uses_[use]))
-        return i;
-    return use;
-  }
-
-  const std::vector<ParameterUse>& uses_;
-  const std::vector<bool>& read_;
-  int64_t examples_;
-  std::vector<Tensor> sums_;  // (examples, r)
-};
+std::optional<std::vector<Tensor>> KernelPlan::batched(
+    const Tensor& cotangents,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& pass) const {
+  auto found = autograd::functional::unchecked_batch({cotangents}, pass);
+  // A backward pass within the pass (recomputation) accumulates: what it leaves must not outlive the batch.
+  for (const Tensor& parameter : function_.module().parameters())
+    if (parameter.grad().defined() && at::functorch::isBatchedTensor(parameter.grad()))
+      parameter.mutable_grad() = Tensor();
+  return found;
+}
 
 KernelPlan::Cotangents KernelPlan::cotangents_of(const KernelRecording& recording, int64_t first,
                                                  int64_t last, const Tensor& weighted) const {
@@ -163,10 +109,9 @@ KernelPlan::Cotangents KernelPlan::cotangents_of(const KernelRecording& recordin
     if (weighted.defined()) cotangents.of_weights.push_back(d.defined() ? d[outputs] : d);
   };
   if (all > 1) {
-    const auto together =
-        autograd::functional::unchecked_batch({units}, [&](const std::vector<Tensor>& unit) {
-          return autograd::pull_back(predictions, unit[0], recording.uses);
-        });
+    const auto together = batched(units, [&](const std::vector<Tensor>& unit) {
+      return autograd::pull_back(predictions, unit[0], recording.uses);
+    });
     if (together) {
       for (const Tensor& d : *together) part(d);
       return cotangents;
@@ -190,10 +135,6 @@ KernelPlan::Cotangents KernelPlan::cotangents_of(const KernelRecording& recordin
   return cotangents;
 }
 
-bool CaptureCheck::passed() const {
-  return std::all_of(wrong.begin(), wrong.end(), [](const std::string& reason) { return reason.empty(); });
-}
-
 std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, int64_t first, int64_t last,
                                             int64_t at_once, CaptureCheck* check) const {
   const int64_t examples = recording.inputs.size(0);
@@ -205,14 +146,19 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
   if (task_.route != KernelRoute::rows) {
     mark_reached(recording);
     bool same = uses.size() == layouts_.size() && recording.predictions.size(1) == outputs_;
+    std::vector<std::string> other(read.size());
     for (size_t i = 0; same && i < uses.size(); ++i) {
+      const auto p = static_cast<size_t>(uses[i].parameter);
       uses[i].examples_second = layouts_[i].examples_second;
-      same = uses[i].parameter == layouts_[i].parameter &&
-             (!read[static_cast<size_t>(uses[i].parameter)] || layout_of(uses[i], examples) == layouts_[i]);
+      same = uses[i].parameter == layouts_[i].parameter;
+      if (read[p] && !(layout_of(uses[i], examples) == layouts_[i]))
+        other[p] = fmt::format("{} that does not grow with the number of examples", uses[i].node->name());
     }
     for (size_t p = 0; p < recording.unrecognised.size(); ++p)
       same &= recording.unrecognised[p].empty() || !read[p];
-    if (!same) throw Error("the network's graph changes from one call to the next");
+    if (!same) throw Error("the network's graph is another one for other examples");
+    if (std::any_of(other.begin(), other.end(), [](const std::string& reason) { return !reason.empty(); }))
+      throw CaptureMismatch(other, function_.names());
   }
   std::vector<KernelTerm> terms;
   std::vector<std::vector<Tensor>> factors(uses.size());  // of those that are kept as rows
@@ -286,53 +232,6 @@ std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, in
   add_rows_of_unrecognised(recording.inputs, first, last, terms);
   if (check != nullptr) check_terms(recording, terms, gradients, of_weights, *check);
   return terms;
-}
-
-void KernelPlan::check_terms(const KernelRecording& recording, const std::vector<KernelTerm>& terms,
-                             const std::vector<Tensor>& gradients, const std::vector<Tensor>& arrived,
-                             CaptureCheck& check) const {
-  CheckDraws draws;
-  const auto gradient_of = [&](int64_t p) {
-    const Tensor& found = gradients[static_cast<size_t>(p)];
-    return found.defined() ? found : at::zeros_like(function_.parameters()[static_cast<size_t>(p)]);
-  };
-  const auto judge = [&](int64_t parameter, double error) {
-    const auto p = static_cast<size_t>(parameter);
-    check.error = std::max(check.error, error);
-    if (error <= allowed_capture_error(function_.parameters()[p].scalar_type())) return;
-    check.wrong[p] = fmt::format("its recorded uses do not give its gradient, off by {:.1e}", error);
-  };
-  for (size_t t = 0; t < terms.size(); ++t) {
-    const int64_t p = terms[t].parameter;
-    if (!check.watched[static_cast<size_t>(p)]) continue;
-    if (t >= parts_.size()) {  // by rows, from each example alone: nothing was read
-      check.gradients[static_cast<size_t>(p)] = pull_back_rows(terms[t], check.weights);
-      continue;
-    }
-    const Part& part = parts_[t];
-    const Tensor gradient = gradient_of(p).detach();
-    const Tensor bias = part.bias_parameter >= 0 ? gradient_of(part.bias_parameter).detach() : Tensor();
-    check.gradients[static_cast<size_t>(p)] = gradient.reshape({-1});
-    if (bias.defined()) check.gradients[static_cast<size_t>(part.bias_parameter)] = bias.reshape({-1});
-    if (terms[t].form == TermForm::rows) {
-      Tensor expected = gradient.reshape({-1});
-      if (bias.defined()) expected = at::cat({expected, bias.reshape({-1})});
-      const Tensor found = pull_back_rows(terms[t], check.weights);
-      double size = std::max(fast_norm(expected), 1e-300);
-      for (const size_t use : part.uses)
-        size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
-      judge(p, fast_norm(found - expected.to(found.scalar_type())) / size);
-      continue;
-    }
-    const ParameterUse& use = recording.uses[part.uses[0]];
-    const int64_t b = use.matrix_rows(), begin = part.group * b;
-    Tensor matrix = use.kind == UseKind::convolution ? gradient.reshape({part.groups * b, -1})
-                    : use.transposed                 ? gradient.reshape({b, -1})
-                                                     : gradient.reshape({-1, b}).t();
-    if (use.kind == UseKind::convolution) matrix = matrix.slice(0, begin, begin + b);
-    judge(p, gradient_error(terms[t], check.weights, matrix,
-                            bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias, draws));
-  }
 }
 
 KernelTerm KernelPlan::empty_term(const Part& part, const ParameterUse& use, int64_t examples, int64_t first,

@@ -9,7 +9,6 @@
 
 #include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/random_weights.hpp"
-#include "plumb/autograd/batched.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -115,7 +114,7 @@ void KernelPlan::find_layouts(const KernelRecording& trial, std::vector<Paramete
     return autograd::pull_back(trial.predictions, cotangent[0], uses);
   };
   std::vector<Tensor> arrived[2];
-  if (const auto together = autograd::functional::unchecked_batch({both}, read)) {
+  if (const auto together = batched(both, read)) {
     for (const Tensor& d : *together) {
       arrived[0].push_back(d.defined() ? d[0] : d);
       arrived[1].push_back(d.defined() ? d[1] : d);

@@ -2,6 +2,8 @@
 /// block by block.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -127,8 +129,6 @@ class KernelPlan {
   /// `weighted`: a cotangent (n, c) to go along, or undefined.
   Cotangents cotangents_of(const KernelRecording& recording, int64_t first, int64_t last,
                            const Tensor& weighted) const;
-  /// Sums of cotangents over outputs, weighted by example, held against those of the weights.
-  class BookedExamples;
   void check_terms(const KernelRecording& recording, const std::vector<KernelTerm>& terms,
                    const std::vector<Tensor>& gradients, const std::vector<Tensor>& arrived,
                    CaptureCheck& check) const;
@@ -147,6 +147,10 @@ class KernelPlan {
   void add_rows_of_unrecognised(const Tensor& inputs, int64_t first, int64_t last,
                                 std::vector<KernelTerm>& terms) const;
   void mark_reached(const KernelRecording& recording) const;
+  /// autograd::functional::unchecked_batch of `pass` over the first axis of `cotangents`.
+  std::optional<std::vector<Tensor>> batched(
+      const Tensor& cotangents,
+      const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& pass) const;
 
   NetworkFunction function_;
   KernelTask task_;
