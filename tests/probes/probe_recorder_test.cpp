@@ -15,7 +15,7 @@ using namespace plumb;
 namespace {
 
 /// Everything a probe could disturb: dropout (LibTorch's global generator), running statistics, a frozen
-/// parameter, a part that stays in evaluation mode.
+/// parameter, a layer registered twice.
 struct SensitiveNetwork final : Network {
   SensitiveNetwork() {
     to(torch::kDouble);
@@ -30,6 +30,7 @@ struct SensitiveNetwork final : Network {
   torch::nn::BatchNorm1d norm{register_module("norm", torch::nn::BatchNorm1d(12))};
   torch::nn::Dropout dropout{register_module("dropout", torch::nn::Dropout(0.3))};
   torch::nn::Linear out{register_module("out", torch::nn::Linear(12, 3))};
+  torch::nn::Linear again{register_module("again", out)};
 };
 
 /// Has a parameter whose use a tangent kernel does not recognise.

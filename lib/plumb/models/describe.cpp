@@ -1,6 +1,7 @@
 #include "plumb/models/describe.hpp"
 
 #include <sstream>
+#include <unordered_set>
 
 namespace plumb {
 namespace {
@@ -28,6 +29,7 @@ std::string layer_settings(const torch::nn::Module& module, const std::string& k
 
 NetworkTable describe(const torch::nn::Module& module) {
   NetworkTable table;
+  std::unordered_set<const c10::TensorImpl*> counted;
   const torch::nn::Module::ConstNamedModuleApplyFunction visit = [&](const std::string& name,
                                                                      const torch::nn::Module& m) {
     const auto parameters = m.parameters(/*recurse=*/false);
@@ -35,7 +37,8 @@ NetworkTable describe(const torch::nn::Module& module) {
     LayerRow row{.name = name, .kind = layer_kind(m), .settings = "", .trainable = 0, .fixed = 0};
     row.settings = layer_settings(m, row.kind);
     for (const auto& parameter : parameters)
-      (parameter.requires_grad() ? row.trainable : row.fixed) += parameter.numel();
+      if (counted.insert(parameter.unsafeGetTensorImpl()).second)
+        (parameter.requires_grad() ? row.trainable : row.fixed) += parameter.numel();
     table.trainable += row.trainable;
     table.fixed += row.fixed;
     table.layers.push_back(std::move(row));

@@ -1,6 +1,7 @@
 #include "plumb/models/initialization.hpp"
 
 #include <cmath>
+#include <unordered_set>
 
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
@@ -69,8 +70,10 @@ Fan fan_of(const Tensor& weight) {
 
 void initialize(torch::nn::Module& module, Initialization kind, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
+  std::unordered_set<const torch::nn::Module*> drawn;
   module.apply([&](torch::nn::Module& m) {
     using namespace torch::nn;
+    if (!drawn.insert(&m).second) return;
     (void)(draw_if<LinearImpl>(m, kind, generator) || draw_if<Conv2dImpl>(m, kind, generator) ||
            draw_if<Conv1dImpl>(m, kind, generator) || draw_if<Conv3dImpl>(m, kind, generator) ||
            reset_if<BatchNorm2dImpl>(m) || reset_if<BatchNorm1dImpl>(m) || reset_if<BatchNorm3dImpl>(m) ||

@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "plumb/models/parameters.hpp"
+
 namespace plumb {
 
 int64_t Signature::input_size() const {
@@ -13,14 +15,13 @@ int64_t Signature::input_size() const {
 
 int64_t parameter_count(const torch::nn::Module& module) {
   int64_t count = 0;
-  for (const auto& parameter : module.parameters())
-    if (parameter.requires_grad()) count += parameter.numel();
+  for (const Tensor& parameter : trainable_parameters(module)) count += parameter.numel();
   return count;
 }
 
 bool lay_out_channels_last(torch::nn::Module& module) {
   bool convolutional = false;
-  for (Tensor& parameter : module.parameters()) {
+  for (auto& [name, parameter] : distinct_parameters(module)) {
     if (parameter.dim() != 4) continue;
     parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
     convolutional = true;

@@ -5,6 +5,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/models/parameters.hpp"
 #include "plumb/probes/shared_kernel.hpp"
 
 namespace plumb {
@@ -77,12 +78,7 @@ std::vector<std::string> probe_names(const ProbeChoices& choices) {
 
 std::vector<std::pair<std::string, Tensor>> trained_parameters(const Network& network) {
   std::vector<std::pair<std::string, Tensor>> parameters;
-  for (const auto& parameter : network.named_parameters()) {
-    const bool seen = std::any_of(parameters.begin(), parameters.end(),
-                                  [&](const auto& other) { return other.second.is_same(parameter.value()); });
-    if (parameter.value().requires_grad() && !seen)
-      parameters.emplace_back(parameter.key(), parameter.value());
-  }
+  for (auto& [name, value] : named_trainable_parameters(network)) parameters.emplace_back(name, value);
   return parameters;
 }
 

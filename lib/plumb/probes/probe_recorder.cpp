@@ -8,6 +8,7 @@
 #include <torch/torch.h>
 
 #include "plumb/core/npy.hpp"
+#include "plumb/models/parameters.hpp"
 #include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/shared_kernel.hpp"
 #include "plumb/training/snapshot.hpp"
@@ -18,9 +19,10 @@ namespace {
 /// What a measurement could leave behind, put back at the end of its scope.
 class Undisturbed {
  public:
-  explicit Undisturbed(Network& network) : network_(network), device_(at::kCPU) {
+  explicit Undisturbed(Network& network)
+      : network_(network), parameters_(distinct_parameters(network)), device_(at::kCPU) {
     for (const auto& module : network.modules()) modes_.push_back(module->is_training());
-    for (Tensor& parameter : network.parameters()) {
+    for (auto& [name, parameter] : parameters_) {
       device_ = parameter.device();
       flags_.push_back(parameter.requires_grad());
       gradients_.push_back(parameter.grad());
@@ -35,16 +37,16 @@ class Undisturbed {
     const auto modules = network_.modules();
     // A module passes its mode on to its children, which come after it in this list.
     for (size_t i = 0; i < modules.size(); ++i) modules[i]->train(modes_[i]);
-    std::vector<Tensor> parameters = network_.parameters();
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i].set_requires_grad(flags_[i]);
-      parameters[i].mutable_grad() = gradients_[i];
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      parameters_[i].value.set_requires_grad(flags_[i]);
+      parameters_[i].value.mutable_grad() = gradients_[i];
     }
     load_global_generators(generators_, device_);
   }
 
  private:
   Network& network_;
+  std::vector<NamedParameter> parameters_;
   at::Device device_;
   std::vector<bool> modes_, flags_;
   std::vector<Tensor> gradients_;

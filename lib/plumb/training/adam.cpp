@@ -27,12 +27,13 @@ struct AdamOptions {
 };
 
 /// m <- beta1 m + (1 - beta1) g, v <- beta2 v + (1 - beta2) g^2,
-/// w <- w - learning_rate / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + epsilon). (Kingma & Ba 2015, Alg.
-/// 1)
+/// w <- w - learning_rate / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + epsilon), where t counts the
+/// updates of this very parameter: one without a gradient stands still. (Kingma & Ba 2015, Algorithm 1, in
+/// the convention of torch.optim.Adam)
 class Adam final : public Optimizer {
  public:
   Adam(const AdamOptions& options, std::vector<Tensor> parameters)
-      : Optimizer(std::move(parameters)), options_(options) {
+      : Optimizer(std::move(parameters)), options_(options), steps_(parameters_.size(), 0) {
     for (const Tensor& parameter : parameters_) {
       first_.push_back(at::zeros_like(parameter));
       second_.push_back(at::zeros_like(parameter));
@@ -43,13 +44,12 @@ class Adam final : public Optimizer {
 
   void step(double learning_rate) override {
     const at::NoGradGuard no_grad;
-    ++steps_;
-    const double t = static_cast<double>(steps_);
-    const double step_size = learning_rate / (1 - std::pow(options_.beta1, t));
-    const double root_correction = std::sqrt(1 - std::pow(options_.beta2, t));
     for (size_t i = 0; i < parameters_.size(); ++i) {
       Tensor gradient = parameters_[i].grad();
       if (!gradient.defined()) continue;
+      const double t = static_cast<double>(++steps_[i]);
+      const double step_size = learning_rate / (1 - std::pow(options_.beta1, t));
+      const double root_correction = std::sqrt(1 - std::pow(options_.beta2, t));
       if (options_.weight_decay != 0) gradient = gradient.add(parameters_[i], options_.weight_decay);
       first_[i].mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
       second_[i].mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
@@ -60,7 +60,7 @@ class Adam final : public Optimizer {
 
   Archive state() const override {
     Archive archive;
-    archive.put("steps", steps_);
+    archive.put("updates", at::tensor(steps_, at::kLong));
     for (size_t i = 0; i < first_.size(); ++i) {
       archive.put("first." + std::to_string(i), first_[i]);
       archive.put("second." + std::to_string(i), second_[i]);
@@ -70,8 +70,14 @@ class Adam final : public Optimizer {
 
   void load(const Archive& archive) override {
     const at::NoGradGuard no_grad;
-    steps_ = archive.integer("steps");
+    if (archive.contains("first." + std::to_string(first_.size())))
+      throw DataError(
+          fmt::format("the saved optimizer moves more parameters than the {} of the network", first_.size()));
+    const bool each = archive.contains("updates");
     for (size_t i = 0; i < first_.size(); ++i) {
+      // Checkpoints of version 0.1 counted for all parameters together.
+      steps_[i] = each ? archive.tensor("updates")[static_cast<int64_t>(i)].item<int64_t>()
+                       : archive.integer("steps");
       first_[i].copy_(archive.tensor("first." + std::to_string(i)));
       second_[i].copy_(archive.tensor("second." + std::to_string(i)));
     }
@@ -79,7 +85,7 @@ class Adam final : public Optimizer {
 
  private:
   AdamOptions options_;
-  int64_t steps_ = 0;
+  std::vector<int64_t> steps_;
   std::vector<Tensor> first_, second_;
 };
 

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "plumb/core/compat.hpp"
+#include "plumb/models/parameters.hpp"
 #include "plumb/training/snapshot.hpp"
 
 namespace plumb {
@@ -15,11 +16,14 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::vector<Tensor> trainable(const torch::nn::Module& module) {
-  std::vector<Tensor> parameters;
-  for (const Tensor& parameter : module.parameters())
-    if (parameter.requires_grad()) parameters.push_back(parameter);
-  return parameters;
+/// What the optimizer moves.
+std::vector<Tensor> parameters_to_train(const torch::nn::Module& module) {
+  const std::vector<NamedParameter> parameters = named_trainable_parameters(module);
+  expects(!parameters.empty(), "the network has no trainable parameters");
+  check_can_be_trained(parameters);
+  std::vector<Tensor> values;
+  for (const NamedParameter& parameter : parameters) values.push_back(parameter.value);
+  return values;
 }
 
 int64_t batch_size(const TrainingOptions& options, const Optimizer& optimizer, int64_t examples) {
@@ -60,14 +64,13 @@ Trainer::Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOp
       data_(std::move(data)),
       options_(std::move(options)),
       loss_(options_.loss.make()),
-      optimizer_(options_.optimizer.make(trainable(*network_))),
+      optimizer_(options_.optimizer.make(parameters_to_train(*network_))),
       sampler_(data_.train.size(), plumb::batch_size(options_, *optimizer_, data_.train.size()),
                seed.stream("batches"), data_.train.inputs.device()),
       schedule_(options_.schedule.make(max_epochs(options_.stop, sampler_.steps_per_epoch()))),
       augmentation_(seed.stream("augmentation")),
       device_(data_.train.inputs.device()),
       full_batch_(optimizer_->full_batch()) {
-  expects(!trainable(*network_).empty(), "the network has no trainable parameters");
   if (options_.autocast != Autocast::none && !device_.is_cuda())
     throw ConfigError("training.autocast: needs a CUDA device; the run is on the CPU");
   if (!options_.stop.epochs && !options_.stop.steps && !options_.stop.seconds)
@@ -140,6 +143,10 @@ void Trainer::update(const Tensor& indices, double learning_rate) {
     sums[0].add_(loss_sum.detach());
     sums[1].add_(outputs.argmax(1).eq(y).sum());
   }
+  // Sparse gradients (of embeddings) are small views of dense ones; optimizers know the latter.
+  for (Tensor& parameter : network_->parameters())
+    if (parameter.grad().defined() && parameter.grad().is_sparse())
+      parameter.mutable_grad() = parameter.grad().to_dense();
   optimizer_->step(learning_rate);
   accumulate(interval_, sums, examples);
   accumulate(since_evaluation_, sums, examples);
