@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/files.hpp"
 #include "support/program.hpp"
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "plumb/core/files.hpp"
