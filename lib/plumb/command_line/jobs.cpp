@@ -43,7 +43,7 @@ struct Child {
 /// bits.
 int64_t thread_count(const JobsOptions& options, const Job& job) {
   if (job.planned.run.compute.threads) return *job.planned.run.compute.threads;
-  if (job.directory.resumable() && std::filesystem::exists(job.directory.provenance())) {
+  if (job.directory.has_checkpoint() && std::filesystem::exists(job.directory.provenance())) {
     const auto json = nlohmann::json::parse(read_file(job.directory.provenance()), nullptr, false);
     if (json.is_object() && json.contains("threads") && json["threads"].is_number_integer())
       return json["threads"].get<int64_t>();
@@ -131,7 +131,9 @@ bool read_lines(Child& child, ProgressDisplay& display) {
       continue;
     }
     const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_object()) child.error = json.value("error", "");
+    if (!json.is_object()) continue;
+    if (json.contains("note")) display.noted(child.job, json.value("note", ""));
+    if (json.contains("error")) child.error = json.value("error", "");
   }
   return true;
 }

@@ -119,6 +119,8 @@ void ProgressDisplay::progressed(size_t job, const Progress& progress) {
   }
 }
 
+void ProgressDisplay::noted(size_t job, const std::string& note) { print_line(job, note); }
+
 void ProgressDisplay::finished(size_t job, const std::string& message) {
   running_[job] = false;
   std::string text = message;

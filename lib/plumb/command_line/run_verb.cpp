@@ -6,6 +6,8 @@
 
 #include "plumb/command_line/jobs.hpp"
 #include "plumb/command_line/verbs.hpp"
+#include "plumb/experiment/ending.hpp"
+#include "plumb/experiment/layout.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/report/findings.hpp"
@@ -31,42 +33,20 @@ void check_devices(const Experiment& experiment) {
   for (const std::string& name : names) find_device(name);
 }
 
-/// Probes are no part of a run's identity: a folder may hold a run that was begun with others.
-bool has_other_probes(const PlannedRun& planned, const RunDirectory& directory) {
-  const auto probes_in = [](const Config& description) {
-    const Config* probes = description.find("probes");
-    return probes == nullptr ? std::string("[]\n") : probes->to_yaml();
-  };
-  return probes_in(Config::load(directory.description())) != probes_in(planned.run.description());
-}
-
-void tell_of_other_probes(const std::vector<std::string>& runs, const std::filesystem::path& folder) {
-  if (runs.empty()) return;
-  fmt::print(
-      "{} run{} in {} {} begun with other probes than asked for, and keep{} them: {}. To measure again, "
-      "remove "
-      "the folder{} first.\n",
-      runs.size(), runs.size() == 1 ? "" : "s", folder.string(), runs.size() == 1 ? "was" : "were",
-      runs.size() == 1 ? "s" : "", fmt::join(runs, ", "), runs.size() == 1 ? "" : "s");
-}
-
-/// Makes the folders, writes the descriptions, and returns the runs that are not finished.
-std::vector<Job> lay_out(const Experiment& experiment, const std::filesystem::path& folder) {
+/// Makes the experiment's folder and those of its runs; says what was found there.
+Layout prepare_folder(const Experiment& experiment, const std::filesystem::path& folder) {
   make_directory(folder);
   write_file_atomically(folder / "experiment.yaml", experiment.description.to_yaml());
+  Layout layout = lay_out(experiment, folder);
+  for (const std::string& note : experiment.notes) fmt::print("{}\n", note);
+  for (const std::string& note : layout.notes) fmt::print("{}\n", note);
+  return layout;
+}
+
+std::vector<Job> jobs_to_do(const Layout& layout) {
   std::vector<Job> jobs;
-  std::vector<std::string> others;
-  for (const PlannedRun& planned : experiment.runs) {
-    const RunDirectory directory(folder / planned.id);
-    make_directory(directory.path);
-    const bool begun = directory.finished() || directory.resumable();
-    if (begun && has_other_probes(planned, directory)) others.push_back(planned.id);
-    if (directory.finished()) continue;
-    if (!directory.resumable())
-      write_file_atomically(directory.description(), planned.run.description().to_yaml());
-    jobs.push_back({planned, directory});
-  }
-  tell_of_other_probes(others, folder);
+  for (const LaidOutRun& run : layout.runs)
+    if (run.state == LaidOutRun::State::to_do) jobs.push_back({run.planned, run.directory});
   return jobs;
 }
 
@@ -84,11 +64,30 @@ JobsOptions share_machine(const RunArguments& arguments, const std::vector<Job>&
   return options;
 }
 
-int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results,
+/// Says of the experiment's runs, also of those that were done before, which of them diverged.
+bool tell_of_diverged(const Layout& layout) {
+  std::vector<std::string> diverged;
+  for (const LaidOutRun& run : layout.runs) {
+    if (run.state == LaidOutRun::State::refused) continue;
+    if (const auto ending = Ending::read(run.directory); ending && ending->outcome == Outcome::diverged)
+      diverged.push_back(run.planned.id);
+  }
+  if (diverged.empty()) return false;
+  fmt::print(stderr, "plumb: {} of {} runs diverged, the loss is no longer a number: {}\n", diverged.size(),
+             layout.runs.size(), fmt::join(diverged, ", "));
+  return true;
+}
+
+int conclude(const Layout& layout, const std::vector<Job>& jobs, const std::vector<JobResult>& results,
              const std::string& command) {
   int64_t failed = 0;
   bool interrupted = false;
   std::map<std::string, std::vector<std::string>> complaints;  // what went wrong -> in which runs
+  for (const LaidOutRun& run : layout.runs) {
+    if (run.state != LaidOutRun::State::refused) continue;
+    ++failed;
+    complaints[run.refusal].push_back(run.planned.id);
+  }
   for (size_t i = 0; i < jobs.size(); ++i) {
     interrupted = interrupted || results[i].kind == JobResult::Kind::interrupted;
     if (results[i].kind != JobResult::Kind::failed) continue;
@@ -97,16 +96,17 @@ int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results
   }
   for (const auto& [message, runs] : complaints)
     fmt::print(stderr, "plumb: {}: {}\n", fmt::join(runs, ", "), message);
+  const bool diverged = tell_of_diverged(layout);
   if (interrupted) {
     fmt::print("interrupted; what was done is saved. To go on: {}\n", command);
     return kInterrupted;
   }
   if (failed > 0) {
     fmt::print(stderr, "plumb: {} of {} runs failed; the others are unharmed. To try again: {}\n", failed,
-               jobs.size(), command);
+               layout.runs.size(), command);
     return kFailed;
   }
-  return kDone;
+  return diverged ? kDiverged : kDone;
 }
 
 /// A figure that cannot be drawn does not make the runs worse.
@@ -129,7 +129,8 @@ int run_experiment(const RunArguments& arguments, const std::string& command) {
   const Experiment experiment = Experiment::read(description, overrides);
   check_devices(experiment);
   const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
-  const std::vector<Job> jobs = lay_out(experiment, folder);
+  const Layout layout = prepare_folder(experiment, folder);
+  const std::vector<Job> jobs = jobs_to_do(layout);
   const JobsOptions options = share_machine(arguments, jobs);
   fmt::print("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
              experiment.runs.size() == 1 ? "" : "s", jobs.size());
@@ -137,7 +138,7 @@ int run_experiment(const RunArguments& arguments, const std::string& command) {
   fmt::print("; results in {}\n", folder.string());
   std::fflush(stdout);
   const std::vector<JobResult> results = run_jobs(jobs, options);
-  const int status = conclude(jobs, results, command);
+  const int status = conclude(layout, jobs, results, command);
   if (status != kInterrupted) show_results(folder);
   return status;
 }
@@ -148,6 +149,10 @@ void add_run_verb(CLI::App& program, Action& action, const std::string& command)
   const auto arguments = std::make_shared<RunArguments>();
   CLI::App* verb =
       program.add_subcommand("run", "Train every run of an experiment that is not finished, and report");
+  verb->footer(
+      "Exit status: 0 all runs ended; 4 all ended and at least one diverged; 1 a run failed; 2 the "
+      "description "
+      "is wrong; 130 interrupted.");
   verb->add_option("experiment", arguments->file, "YAML description; a run's own run.yaml repeats that run")
       ->required();
   verb->add_option("overrides", arguments->overrides, "key.path=value, as in training.batch_size=64");

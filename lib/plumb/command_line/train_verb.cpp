@@ -35,10 +35,13 @@ class ParentPipe {
   bool open_;
 };
 
+/// A line of JSON that says `text` under `key`.
+std::string message_line(const char* key, const std::string& text) {
+  return nlohmann::json{{key, text}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 int report_failure(const ParentPipe& parent, int status, const std::string& message) {
-  parent.say(
-      nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-      "\n");
+  parent.say(message_line("error", message));
   fmt::print(stderr, "plumb: {}\n", message);
   return status;
 }
@@ -54,6 +57,10 @@ int train(const TrainArguments& arguments) {
     options.data_folder = arguments.data_folder;
     options.stop = &interruption();
     options.progress = [&](const Progress& progress) { parent.say(encode_progress(progress)); };
+    options.note = [&](const std::string& note) {
+      parent.say(message_line("note", note));
+      fmt::print(stderr, "plumb: {}\n", note);
+    };
     const auto axes = nlohmann::ordered_json::parse(arguments.axes);
     for (const auto& [axis, label] : axes.items()) options.axes.emplace_back(axis, label.get<std::string>());
     return execute(run, directory, options) == Outcome::interrupted ? kInterrupted : kDone;
