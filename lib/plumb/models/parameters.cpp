@@ -35,7 +35,7 @@ std::vector<MemorySpan> memory_spans(const std::vector<NamedParameter>& paramete
     spans.push_back(
         {&parameter, begin, begin + static_cast<uintptr_t>(reach) * parameter.value.element_size()});
   }
-  std::ranges::sort(spans, {}, &MemorySpan::begin);
+  std::ranges::stable_sort(spans, {}, &MemorySpan::begin);
   return spans;
 }
 
