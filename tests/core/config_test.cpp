@@ -1,7 +1,10 @@
 // Oracle: the YAML 1.2 specification's meaning of each text, written out by hand.
 #include "plumb/core/config.hpp"
 
+#include <chrono>
+
 #include "support/catch.hpp"
+#include <fmt/format.h>
 
 #include "plumb/core/error.hpp"
 
@@ -93,4 +96,36 @@ TEST_CASE("a carriage return in a scalar or key survives writing and reading", "
     const Config once = Config::parse(yaml);
     CHECK(Config::parse(once.to_yaml()).to_line() == once.to_line());
   }
+}
+
+TEST_CASE("a tab that indents is named and shown", "[core][config]") {
+  CHECK(refusal("a:\n\tb: 1\n") == "a.yaml:2:1: a tab; lines are indented by spaces in YAML, never by tabs");
+  CHECK(refusal("a:\n  b: 1\n  \tc: 2\n") ==
+        "a.yaml:3:3: a tab; lines are indented by spaces in YAML, never by tabs");
+  CHECK(Config::parse("a:\t1\n# \tx\n").find("a")->text == "1");  // where a tab is only a space
+}
+
+TEST_CASE("deep descriptions are refused, and long ones read in time", "[core][config]") {
+  CHECK(refusal("a: " + std::string(100000, '[')) != "accepted");
+  CHECK_THAT(refusal("a: " + std::string(70, '[') + std::string(70, ']')),
+             ContainsSubstring("lists and mappings are more than 64 deep"));
+  std::string nested;
+  for (int i = 0; i < 70; ++i) nested += std::string(static_cast<size_t>(2 * i), ' ') + "k:\n";
+  CHECK_THAT(refusal(nested + std::string(140, ' ') + "x"), ContainsSubstring("more than 64 deep"));
+  std::string keys;
+  for (int i = 0; i < 200000; ++i) keys += fmt::format("key{}: {}\n", i, i);
+  const auto seconds = [](const auto& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const std::string half = keys.substr(0, keys.find("key100000:"));
+  const double short_time = seconds([&] { CHECK(Config::parse(half).entries.size() == 100000); });
+  const double long_time = seconds([&] { CHECK(Config::parse(keys).entries.size() == 200000); });
+  CHECK(long_time <
+        5 * short_time);  // quadratic: 4 times, and half a minute; what is linear has room for noise
+  CHECK(long_time < 10);
+  CHECK_THAT(refusal(keys + "key7: 1"), ContainsSubstring("duplicate key; first given at line 8"));
+  CHECK_THAT(refusal(std::string(17 << 20, ' ')),
+             ContainsSubstring("a description may have 16777216 (16 MiB)"));
 }

@@ -145,16 +145,24 @@ TEST_CASE("wrong values are refused with place, path and what is right", "[core]
   CHECK(options_refusal("count: -3") == "a.yaml:1:8: count: -3 must be positive");
   CHECK(options_refusal("count: 1.5") == "a.yaml:1:8: count: '1.5' is not a whole number");
   CHECK(options_refusal("count: 010x") == "a.yaml:1:8: count: '010x' is not a whole number");
-  CHECK(options_refusal("count: '3'") == "a.yaml:1:8: count: '3' is not a whole number");
+  CHECK(options_refusal("count: '3'") ==
+        "a.yaml:1:8: count: '3' is a text, as it is quoted; a whole number is expected: write 3");
+  CHECK(options_refusal("size: \"1.5\"") ==
+        "a.yaml:1:7: size: '1.5' is a text, as it is quoted; a number is expected: write 1.5");
+  CHECK(options_refusal("count: 'x'") == "a.yaml:1:8: count: 'x' is not a whole number");
   CHECK(options_refusal("count: 99999999999999999999") ==
         "a.yaml:1:8: count: 99999999999999999999 is too large to hold");
+  CHECK(options_refusal("size: 1e400") == "a.yaml:1:7: size: 1e400 is too large to hold");
+  CHECK(options_refusal("size: -1e-400") == "a.yaml:1:7: size: -1e-400 is too small to hold");
   CHECK(options_refusal("count: [1]") == "a.yaml:1:8: count: a list is not a whole number");
   CHECK(options_refusal("count: none") == "a.yaml:1:8: count: 'none' is not a whole number");
   CHECK(options_refusal("size: .inf") == "a.yaml:1:7: size: '.inf' is not a number");
   CHECK(options_refusal("size: inf") == "a.yaml:1:7: size: inf must be a finite number");
   CHECK(options_refusal("size: nan") == "a.yaml:1:7: size: nan must be a finite number");
   CHECK(options_refusal("target: 1.01") == "a.yaml:1:9: target: 1.01 must lie between 0 and 1");
-  CHECK(options_refusal("flag: yes") == "a.yaml:1:7: flag: 'yes' is not true or false");
+  CHECK(options_refusal("flag: yes") == "a.yaml:1:7: flag: 'yes' is not true or false; write true");
+  CHECK(options_refusal("flag: 'False'") == "a.yaml:1:7: flag: 'False' is not true or false; write false");
+  CHECK(options_refusal("flag: tRUE") == "a.yaml:1:7: flag: 'tRUE' is not true or false");
   CHECK(options_refusal("word: c") ==
         "a.yaml:1:7: word: 'c' is not allowed; did you mean 'a'? (allowed: a, b)");
   CHECK(options_refusal("numbers: [1, -1]") == "a.yaml:1:14: numbers[1]: -1 must not be negative");
@@ -182,6 +190,28 @@ TEST_CASE("wrong values are refused with place, path and what is right", "[core]
   CHECK(options_refusal("when: {}") ==
         "a.yaml:1:7: when: a mapping is not a list of whole numbers or one of always, never");
   CHECK(options_refusal("[1]") == "a.yaml:1:1: a list is not a mapping of keys to values");
+}
+
+TEST_CASE("truth and nothing are written as YAML 1.2 has them", "[core][fields]") {
+  for (const char* word : {"true", "True", "TRUE"})
+    CHECK(read_options<Everything>(Config::parse(fmt::format("flag: {}", word))).flag);
+  for (const char* word : {"false", "False", "FALSE"})
+    CHECK_FALSE(read_options<Everything>(Config::parse(fmt::format("flag: {}", word))).flag);
+  for (const char* word : {"null", "Null", "NULL", "~", ""})
+    CHECK_FALSE(read_options<Everything>(Config::parse(fmt::format("target: {}", word))).target.has_value());
+  // Words that look like them stay words.
+  Everything options;
+  options.words = {"True", "NULL", "null"};
+  CHECK(read_options<Everything>(Config::parse(write_options(options).to_yaml())).words == options.words);
+}
+
+TEST_CASE("a key written a level too high, or by its first letters, is found", "[core][fields]") {
+  CHECK(options_refusal("rate: 1") == "a.yaml:1:1: rate: unknown key; did you mean 'inner.rate'?");
+  CHECK(options_refusal("width: 1") == "a.yaml:1:1: width: unknown key; did you mean 'part.width'?");
+  CHECK_THAT(options_refusal("inner.rate: 1"), ContainsSubstring("inner.rate: unknown key"));
+  CHECK(suggestion("lr", {"type", "learning_rate"}) == "; did you mean 'learning_rate'?");
+  CHECK(suggestion("train", {"trainer_x", "training"}) == "; known: trainer_x, training");  // two begin so
+  CHECK(suggestion("optim", {"optimizer", "loss"}) == "; did you mean 'optimizer'?");
 }
 
 TEST_CASE("help lists every field once with its default", "[core][fields]") {

@@ -2,6 +2,8 @@
 #include "probes/watch.hpp"
 #include "support/catch.hpp"
 
+#include "plumb/probes/probe_check.hpp"
+
 using namespace plumb;
 
 namespace {
@@ -80,9 +82,21 @@ TEST_CASE("flips are counted at leaky ReLU, ReLU in place and threshold alike",
 
 TEST_CASE("a network without such activations has no flips to count", "[probes][activation_flips]") {
   const test::TemporaryFolder folder;
-  test::watch(std::make_shared<SmoothNetwork>(), test::random_data(20, 4, 3), flips_training,
-              "[activation_flips]", folder.path());
+  const TrainingData data = test::random_data(20, 4, 3);
+  test::watch(std::make_shared<SmoothNetwork>(), data, flips_training, "[activation_flips]", folder.path());
   const Table table = test::probe_table(folder.path(), "activation_flips");
   CHECK(table.columns == std::vector<std::string>{"step", "epoch", "flipped", "active", "dead"});
   for (const double value : table.column("flipped")) CHECK(std::isnan(value));
+  CHECK_THAT(read_file(folder / "probes" / "activation_flips.txt"),
+             ContainsSubstring(
+                 "from step 0 on: on all 20 examples of the training set, as it has not 64; not defined "
+                 "here (nan): flipped, active, dead"));
+  SmoothNetwork network;
+  CHECK_THROWS_WITH(
+      check_probe_obstacles(test::probe_list("[activation_flips]"), network, data,
+                            test::training_options(flips_training), Seed(1)),
+      ContainsSubstring("probes: activation_flips: the network has no ReLU, leaky ReLU or threshold"));
+  MixedNetwork mixed;
+  check_probe_obstacles(test::probe_list("[activation_flips]"), mixed, data,
+                        test::training_options(flips_training), Seed(1));
 }

@@ -218,11 +218,11 @@ TEST_CASE("what an earlier start left behind is removed", "[probes][recorder]") 
 
 TEST_CASE("a probe's remarks stand beside its table, once", "[probes][recorder]") {
   const test::TemporaryFolder folder;
-  test::watch(
-      std::make_shared<PreluNetwork>(), test::random_data(12, 4, 2), "{stop: {epochs: 5}}",
-      "[{type: tangent_kernel}, {type: jacobian_rank}, {type: jacobian_rank, method: svd, name: svd}, "
-      "{type: tangent_kernel, outputs: summed, name: summed}]",
-      folder.path());
+  test::watch(std::make_shared<PreluNetwork>(), test::random_data(12, 4, 2), "{stop: {epochs: 5}}",
+              "[{type: tangent_kernel, examples: 12}, {type: jacobian_rank, examples: 12}, "
+              "{type: jacobian_rank, method: svd, name: svd, examples: 12}, "
+              "{type: tangent_kernel, outputs: summed, name: summed, examples: 12}]",
+              folder.path());
   for (const std::string name : {"tangent_kernel", "jacobian_rank", "summed"}) {
     INFO(name);
     const std::string notes = read_file(folder / "probes" / (name + ".txt"));

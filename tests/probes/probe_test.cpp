@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 #include "plumb/core/error.hpp"
+#include "plumb/probes/probe_check.hpp"
 
 using namespace plumb;
 
@@ -87,4 +88,22 @@ TEST_CASE("the norm of float32 tensors is added up in double", "[probes]") {
   CHECK(norm_of(large) == Approx(2e25).epsilon(1e-6));
   CHECK(norm_of(std::vector<Tensor>{large, large, large, large}) == Approx(4e25).epsilon(1e-6));
   CHECK(norm_of(torch::zeros({0})) == 0);
+}
+
+TEST_CASE("examples that there are not are refused, unless they were not asked for", "[probes]") {
+  const auto said = [](const std::string& yaml) {
+    try {
+      check_probe_sizes(test::probe_list(yaml), 20);
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  CHECK(said("[tangent_kernel, sharpness, gradient, parameter_distance]") ==
+        "accepted");  // 64, 500, 32 and none
+  CHECK(said("[{type: gradient, examples: 20, loss_examples: 20}]") == "accepted");
+  CHECK(said("[gradient, {type: tangent_kernel, name: G, examples: 21}]") ==
+        "probes: G: examples: 21 asked for; the training set has 20");
+  CHECK(said("[{type: gradient, loss_examples: 21}]") ==
+        "probes: gradient: loss_examples: 21 asked for; the training set has 20");
 }

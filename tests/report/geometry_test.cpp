@@ -64,7 +64,7 @@ TEST_CASE("a probe with a name of its own is drawn as what it is", "[report][geo
   const TemporaryFolder folder;
   write_experiment(folder.path());
   const std::string yaml =
-      "name: e\nseed: 0\nrandomization: true_labels\nprobes:\n  - {type: gradient, name: G.2}\n";
+      "name: e\nseed: 0\nmodel: {type: mlp}\nrandomization: true_labels\nprobes:\n  - {type: gradient, name: G.2}\n";
   write_text(folder / "a0/run.yaml", yaml);
   write_text(folder / "a0/probes/G.2.csv", "step,epoch,pl_ratio,pl_infimum\n0,0,3,3\n5,1,2,2\n");
   const Results results = load_results(folder.path());
@@ -115,4 +115,14 @@ TEST_CASE("a damaged table of a probe skips its run with the reason", "[report][
   const Results results = load_results(folder.path());
   REQUIRE(results.skipped.size() == 1);
   CHECK(results.skipped[0].reason == "probes/gradient.csv:2: holds 2 fields; the header names 3");
+}
+
+TEST_CASE("remarks beside a probe's table stand on the page", "[report][geometry]") {
+  const TemporaryFolder folder;
+  write_experiment(folder.path());
+  write_probes(folder.path());
+  write_text(folder / "a0/probes/tangent_kernel.txt", "from step 0 on: slope (prelu) went by rows\n");
+  write_text(folder / "a1/probes/tangent_kernel.txt", "from step 0 on: slope (prelu) went by rows\n");
+  CHECK_THAT(read_file(write_report(folder.path())),
+             ContainsSubstring("from step 0 on: slope (prelu) went by rows</td><td class=\"number\">2</td>"));
 }

@@ -266,3 +266,45 @@ TEST_CASE("a checkpoint of another network is refused", "[training][trainer]") {
   Trainer large(std::make_shared<test::LinearNetwork>(4, 3), data, options, Seed(1));
   CHECK_THROWS_WITH(large.load(small.state()), ContainsSubstring("another shape"));
 }
+
+TEST_CASE("the means of an epoch are those of its batches, also after a resume", "[training][trainer]") {
+  const std::string yaml =
+      "{optimizer: {type: sgd, learning_rate: 0.1}, batch_size: 5, stop: {epochs: 2.5}, record_every: 1}";
+  /// The mean over a whole epoch's examples, from the losses of its batches of 5, 5 and 2.
+  struct Compared final : TrainingObserver {
+    std::vector<double> losses, accuracies;
+    int64_t stop_after = -1;
+    void interval(const Interval& row) override {
+      losses.push_back(row.loss);
+      accuracies.push_back(row.accuracy);
+    }
+    bool after_step(const Trainer& trainer) override {
+      const std::vector<double> sizes{5, 5, 2};
+      const auto in_epoch = static_cast<size_t>((trainer.step() - 1) % 3);
+      double loss = 0, accuracy = 0, examples = 0;
+      for (size_t i = 0; i <= in_epoch; ++i) {
+        const size_t row = losses.size() - 1 - in_epoch + i;
+        loss += sizes[i] * losses[row];
+        accuracy += sizes[i] * accuracies[row];
+        examples += sizes[i];
+      }
+      CHECK(trainer.epoch_means().loss == Approx(loss / examples));
+      CHECK(trainer.epoch_means().accuracy == Approx(accuracy / examples));
+      return trainer.step() != stop_after;
+    }
+  } compared;
+  const auto make = [&] {
+    return std::make_unique<Trainer>(std::make_shared<test::LinearNetwork>(4, 2), test::random_data(12, 4, 2),
+                                     test::training_options(yaml), Seed(1));
+  };
+  const auto first = make();
+  CHECK(std::isnan(first->epoch_means().loss));
+  compared.stop_after = 4;
+  CHECK(first->run(compared) == Outcome::interrupted);
+  const auto second = make();
+  second->load(first->state());
+  CHECK(second->epoch_means().loss == first->epoch_means().loss);
+  compared.stop_after = -1;
+  CHECK(second->run(compared) == Outcome::epoch_limit);
+  CHECK(compared.losses.size() == 8);
+}

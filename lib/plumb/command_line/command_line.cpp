@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include <c10/util/Exception.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "plumb/command_line/verbs.hpp"
@@ -54,6 +54,40 @@ void settle_threads_and_blas(char** argv) {
     ::execv("/proc/self/exe", argv);  // returns only where that cannot be done, which costs speed alone
 }
 
+/// The verb of this name; null when there is none.
+const CLI::App* find_verb(const CLI::App& program, const std::string& name) {
+  const auto found = program.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == name; });
+  return found.empty() ? nullptr : found.front();
+}
+
+/// The verbs that people may use.
+std::vector<std::string> verbs_of(const CLI::App& program) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : program.get_subcommands([](const CLI::App*) { return true; }))
+    if (!verb->get_group().empty()) names.push_back(verb->get_name());
+  return names;
+}
+
+int usage(const CLI::App& program) {
+  fmt::print(stderr,
+             "plumb runs experiments: plumb run FILE. Verbs: {}.\n"
+             "`plumb help` says what they do, `plumb help run` how one is used.\n",
+             fmt::join(verbs_of(program), ", "));
+  return kWrongInput;
+}
+
+int unknown_verb(const CLI::App& program, const std::string& word) {
+  return complain(kWrongInput,
+                  fmt::format("no verb is called '{}'{}", word, suggestion(word, verbs_of(program))));
+}
+
+int help(const CLI::App& program, const std::string& word) {
+  const CLI::App* verb = word.empty() ? &program : find_verb(program, word);
+  if (verb == nullptr) return unknown_verb(program, word);
+  fmt::print("{}", verb->help());
+  return kDone;
+}
+
 }  // namespace
 
 std::string default_data_folder() {
@@ -65,12 +99,12 @@ std::string default_data_folder() {
 }
 
 int command_line(int argc, char** argv) {
-  const std::string_view verb = argc > 1 ? argv[1] : "";
+  const std::string verb = argc > 1 ? argv[1] : "";
   for (const char* computing : {"run", "train", "verify", "--version"})
     if (verb == computing) settle_threads_and_blas(argv);
   CLI::App program("Trains networks on real and randomized data and measures what theory talks about.",
                    "plumb");
-  program.require_subcommand(1);
+  program.require_subcommand(0, 1);
   program.set_version_flag("--version", version_text);
   program.get_formatter()->column_width(34);
   Action action;
@@ -82,9 +116,12 @@ int command_line(int argc, char** argv) {
   add_report_verb(program, action);
   add_verify_verb(program, action);
   add_train_verb(program, action);
+  if (verb.empty()) return usage(program);
+  if (verb == "help") return help(program, argc > 2 ? argv[2] : "");
+  if (verb.front() != '-' && find_verb(program, verb) == nullptr) return unknown_verb(program, verb);
   try {
     program.parse(argc, argv);
-    return action();
+    return action ? action() : usage(program);
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? kDone : kWrongInput;
   } catch (const ConfigError& error) {

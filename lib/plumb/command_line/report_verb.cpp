@@ -10,8 +10,10 @@ namespace {
 
 int report_on(const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
-    fmt::print("{}\n", summary_table(load_results(folder)));
-    fmt::print("report  {}\n", write_report(folder).string());
+    const Results results = load_results(folder);
+    for (const std::string& line : complaints(results)) fmt::print(stderr, "plumb: {}\n", line);
+    fmt::print("{}\n", summary_table(results));
+    fmt::print("report  {}\n", write_report(results).string());
   }
   return kDone;
 }

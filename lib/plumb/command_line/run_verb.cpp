@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 #include <torch/cuda.h>
 
-#include "plumb/command_line/jobs.hpp"
+#include "plumb/command_line/shared_jobs.hpp"
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/experiment/ending.hpp"
+#include "plumb/experiment/experiment_file.hpp"
 #include "plumb/experiment/layout.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
@@ -20,6 +21,7 @@ namespace {
 struct RunArguments {
   std::string file;
   std::vector<std::string> overrides;
+  std::vector<std::string> settings;  // the same, given as --set
   std::string data_folder = default_data_folder();
   std::string out = "runs";
   std::string device;
@@ -36,7 +38,7 @@ void check_devices(const Experiment& experiment) {
 /// Makes the experiment's folder and those of its runs; says what was found there.
 Layout prepare_folder(const Experiment& experiment, const std::filesystem::path& folder) {
   make_directory(folder);
-  write_file_atomically(folder / "experiment.yaml", experiment.description.to_yaml());
+  keep_experiment_file(folder, experiment.description.to_yaml());
   Layout layout = lay_out(experiment, folder);
   for (const std::string& note : experiment.notes) fmt::print("{}\n", note);
   for (const std::string& note : layout.notes) fmt::print("{}\n", note);
@@ -111,16 +113,19 @@ int conclude(const Layout& layout, const std::vector<Job>& jobs, const std::vect
 
 /// A figure that cannot be drawn does not make the runs worse.
 void show_results(const std::filesystem::path& folder) {
-  fmt::print("\n{}\n", summary_table(load_results(folder)));
+  const Results results = load_results(folder);
+  for (const std::string& line : complaints(results)) fmt::print(stderr, "plumb: {}\n", line);
+  fmt::print("\n{}\n", summary_table(results));
   try {
-    fmt::print("report  {}\n", write_report(folder).string());
+    fmt::print("report  {}\n", write_report(results).string());
   } catch (const DataError& error) {
     fmt::print(stderr, "plumb: no report: {}\n", error.what());
   }
 }
 
-int run_experiment(const RunArguments& arguments, const std::string& command) {
-  const Config description = Config::load(arguments.file);
+int run_experiment(RunArguments arguments, const std::string& command) {
+  arguments.overrides.insert(arguments.overrides.end(), arguments.settings.begin(), arguments.settings.end());
+  const Config description = load_description(arguments.file);
   if (describes_system(description))
     return run_system(LectureExperiment::read(description, arguments.overrides), arguments.out,
                       arguments.data_folder);
@@ -137,8 +142,13 @@ int run_experiment(const RunArguments& arguments, const std::string& command) {
   if (!jobs.empty()) fmt::print(", {} at a time, {} CPU threads each", options.at_once, options.threads);
   fmt::print("; results in {}\n", folder.string());
   std::fflush(stdout);
-  const std::vector<JobResult> results = run_jobs(jobs, options);
-  const int status = conclude(layout, jobs, results, command);
+  const std::vector<JobResult> results = run_shared_jobs(jobs, options);
+  // Standard input is read once; what was read lies in the folder.
+  const std::string again =
+      arguments.file == "-"
+          ? fmt::format("plumb run {} --out {}", (folder / "experiment.yaml").string(), arguments.out)
+          : command;
+  const int status = conclude(layout, jobs, results, again);
   if (status != kInterrupted) show_results(folder);
   return status;
 }
@@ -151,16 +161,17 @@ void add_run_verb(CLI::App& program, Action& action, const std::string& command)
       program.add_subcommand("run", "Train every run of an experiment that is not finished, and report");
   verb->footer(
       "Exit status: 0 all runs ended; 4 all ended and at least one diverged; 1 a run failed; 2 the "
-      "description "
-      "is wrong; 130 interrupted.");
-  verb->add_option("experiment", arguments->file, "YAML description; a run's own run.yaml repeats that run")
+      "description is wrong; 130 interrupted.");
+  verb->add_option("experiment", arguments->file,
+                   "YAML description, - for standard input; a run's own run.yaml repeats that run")
       ->required();
   verb->add_option("overrides", arguments->overrides, "key.path=value, as in training.batch_size=64");
+  verb->add_option("--set", arguments->settings, "the same; may be given more than once");
   verb->add_option("--data", arguments->data_folder, "folder with data sets")->capture_default_str();
   verb->add_option("--out", arguments->out, "folder for results")->capture_default_str();
   verb->add_option("--device", arguments->device, "auto, cpu, cuda or cuda:N; instead of the description's");
   verb->add_option("--jobs", arguments->jobs, "runs at a time; default: one per core or GPU")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   verb->callback([&action, arguments, command] {
     action = [arguments, command] { return run_experiment(*arguments, command); };
   });

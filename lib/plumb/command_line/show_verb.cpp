@@ -85,7 +85,7 @@ void add_show_verb(CLI::App& program, Action& action) {
   verb->add_option("options", arguments->overrides, "key=value, as in width=512");
   verb->add_option("--input", arguments->input, "shape of one example")->capture_default_str();
   verb->add_option("--outputs", arguments->outputs, "number of classes")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   verb->callback([&action, arguments] { action = [arguments] { return show_model(*arguments); }; });
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -32,6 +33,16 @@ int run_system(const LectureExperiment& experiment, const std::filesystem::path&
 /// they should: libgomp reads that before main. For verbs that compute in this process, on cores that others
 /// may use.
 void wait_passively(char** argv);
+
+/// The description in `file`, or on standard input when it is "-".
+Config load_description(const std::string& file);
+
+/// Takes the words "key.path=value" out of `words`, unless there is a file of that name.
+std::vector<std::string> take_overrides(std::vector<std::string>& words);
+
+/// Refuses an argument that is no whole number of at least `least`, in words of its own: CLI11's name the
+/// limits of double, 309 digits long.
+CLI::Validator at_least(int64_t least);
 
 /// $PLUMB_DATA, or plumb/ in the user's cache folder.
 std::string default_data_folder();

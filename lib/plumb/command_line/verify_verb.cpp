@@ -19,9 +19,11 @@ struct VerifyArguments {
   int64_t seed = 0;
 };
 
-int verify(const VerifyArguments& arguments) {
+int verify(VerifyArguments arguments) {
+  for (std::string& text : take_overrides(arguments.systems)) arguments.overrides.push_back(std::move(text));
   if (!arguments.overrides.empty() && arguments.systems.size() != 1)
-    throw ConfigError("command line: --set changes the options of one system; name it, as in `verify S9`");
+    throw ConfigError(
+        "command line: key=value changes the options of one system; name it, as in `verify S9`");
   std::vector<LectureExperiment> experiments;
   std::vector<std::string> words = arguments.systems;
   if (words.empty())
@@ -59,10 +61,11 @@ void add_verify_verb(CLI::App& program, Action& action) {
   const auto arguments = std::make_shared<VerifyArguments>();
   CLI::App* verb = program.add_subcommand(
       "verify", "Measure the lecture's systems and judge every claim; status 3 when one is not as expected");
-  verb->add_option("systems", arguments->systems, "S1, S9, ... or their types; default: all");
+  verb->add_option("systems", arguments->systems,
+                   "S1, S9, ... or their types; default: all; key=value changes an option of the one named");
   verb->add_flag("--paper", arguments->paper, "at the size of the papers, which takes much longer");
-  verb->add_option("--set", arguments->overrides, "key=value of the one system named");
-  verb->add_option("--seed", arguments->seed, "seed of everything random")->check(CLI::NonNegativeNumber);
+  verb->add_option("--set", arguments->overrides, "key=value, the same");
+  verb->add_option("--seed", arguments->seed, "seed of everything random")->check(at_least(0));
   verb->add_option("--data", arguments->data_folder, "folder with data sets")->capture_default_str();
   verb->add_option("--out", arguments->out, "folder for results")->capture_default_str();
   verb->callback([&action, arguments] { action = [arguments] { return verify(*arguments); }; });

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/text.hpp"
 
 namespace plumb {
 namespace {
@@ -51,6 +52,20 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   }
   return row[b.size()];
 }
+
+/// The one of `known` that begins with `word`; nothing when there are several, or the word is short.
+std::string_view only_completion(std::string_view word, const std::vector<std::string>& known) {
+  std::string_view found;
+  if (word.size() < 3) return found;
+  for (const std::string& candidate : known) {
+    if (!candidate.starts_with(word)) continue;
+    if (!found.empty()) return {};
+    found = candidate;
+  }
+  return found;
+}
+
+constexpr size_t longest_word = 100;  // nothing longer is a slip of the pen
 
 }  // namespace
 
@@ -139,15 +154,19 @@ std::string Config::to_line() const {
 void Config::fail(std::string_view problem) const { throw ConfigError(at_place(place, path, problem)); }
 
 std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
-  size_t best = std::max<size_t>(2, word.size() / 3) + 1;
   std::string_view nearest;
-  for (const std::string& candidate : known) {
-    const size_t distance = edit_distance(word, candidate);
-    if (distance < best) {
-      best = distance;
-      nearest = candidate;
+  for (const std::string& candidate : known)
+    if (word.size() > 1 && initials(candidate) == word) nearest = candidate;
+  if (nearest.empty()) nearest = only_completion(word, known);
+  size_t best = std::max<size_t>(2, word.size() / 3) + 1;
+  if (nearest.empty() && word.size() <= longest_word)
+    for (const std::string& candidate : known) {
+      const size_t distance = edit_distance(word, candidate);
+      if (distance < best) {
+        best = distance;
+        nearest = candidate;
+      }
     }
-  }
   if (!nearest.empty()) return fmt::format("; did you mean '{}'?", nearest);
   return known.empty() ? "" : fmt::format("; known: {}", fmt::join(known, ", "));
 }

@@ -1,6 +1,9 @@
 // Config from YAML and to YAML: the only file that includes yaml-cpp.
 #include <algorithm>
+#include <cctype>
+#include <optional>
 #include <sstream>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <yaml-cpp/emitter.h>
@@ -11,9 +14,12 @@
 #include "plumb/core/config.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
+#include "plumb/core/text.hpp"
 
 namespace plumb {
 namespace {
+
+constexpr size_t deepest_yaml = 64;
 
 /// Builds the tree from the parser's events; yaml-cpp's own Node would expand aliases without limit, keep the
 /// first of two equal keys and forget where keys stand.
@@ -40,7 +46,8 @@ class TreeBuilder : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     const bool quoted = tag == "!";
     if (!quoted && tag != "?" && !tag.empty()) refuse(mark, "tags are not supported");
-    const bool is_null = !quoted && (value.empty() || value == "~" || value == "null");
+    const bool is_null =
+        !quoted && (value.empty() || value == "~" || value == "null" || value == "Null" || value == "NULL");
     Config scalar = at(mark, is_null ? Config::Kind::null : Config::Kind::scalar);
     scalar.text = value;
     scalar.quoted = quoted;
@@ -62,7 +69,8 @@ class TreeBuilder : public YAML::EventHandler {
  private:
   struct Open {
     Config value;
-    bool awaiting_value = false;  // of a mapping: a key has been read, its value has not
+    bool awaiting_value = false;                      // of a mapping: a key has been read, its value has not
+    std::unordered_map<std::string, int> lines = {};  // of a mapping: where each key stands
   };
 
   [[noreturn]] void refuse(const YAML::Mark& mark, std::string_view problem) const {
@@ -82,6 +90,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Config::Kind kind) {
     refuse_anchor(mark, anchor);
+    if (open_.size() == deepest_yaml)
+      refuse(mark, fmt::format("lists and mappings are more than {} deep", deepest_yaml));
     if (tag != "?" && !tag.empty()) refuse(mark, "tags are not supported");
     if (!open_.empty() && open_.back().value.is_mapping() && !open_.back().awaiting_value)
       refuse(mark, "a key must be a plain word");
@@ -125,14 +135,14 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  void add_key(Open& parent, const Config& key) const {
+  void add_key(Open& parent, const Config& key) {
     const std::string path = join(parent.value.path, key.text);
     if (key.kind != Config::Kind::scalar || key.text == "<<")
       throw ConfigError(at_place(key.place, path, "a key must be a plain word"));
-    for (const Config::Entry& entry : parent.value.entries)
-      if (entry.key == key.text)
-        throw ConfigError(at_place(
-            key.place, path, fmt::format("duplicate key; first given at line {}", entry.key_place.line)));
+    const auto [first, added] = parent.lines.emplace(key.text, key.place.line);
+    if (!added)
+      throw ConfigError(
+          at_place(key.place, path, fmt::format("duplicate key; first given at line {}", first->second)));
     Config awaited;
     awaited.place = key.place;
     parent.value.add(key.text, std::move(awaited));
@@ -143,25 +153,6 @@ class TreeBuilder : public YAML::EventHandler {
   Config root_;
   std::vector<Open> open_;
 };
-
-/// The length of the UTF-8 character at the front of `text`; 0 when there is none, or one that yaml-cpp would
-/// not write again (a noncharacter).
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  uint32_t code = first & (0xffU >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3fU);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  const bool noncharacter = (code & 0xfffe) == 0xfffe || (code >= 0xfdd0 && code <= 0xfdef);
-  return code < kLeast[length] || code > 0x10ffff || surrogate || noncharacter ? 0 : length;
-}
 
 /// Throws ConfigError unless `text` is UTF-8 without zero bytes.
 void check_text(std::string_view text, const std::string& source) {
@@ -185,8 +176,13 @@ bool plain_characters(const std::string& text) {
   });
 }
 
+/// Whether text stays the same value when it is written without quotes.
 bool plain_is_safe(const std::string& text) {
-  return plain_characters(text) && text != "null" && text != "true" && text != "false";
+  const auto means = [&](std::string_view word) {
+    return std::equal(text.begin(), text.end(), word.begin(), word.end(),
+                      [](unsigned char a, char b) { return std::tolower(a) == b; });
+  };
+  return plain_characters(text) && !means("null") && !means("true") && !means("false");
 }
 
 /// yaml-cpp would write carriage returns and some other characters plain and then not read them back.
@@ -229,9 +225,27 @@ void emit(YAML::Emitter& out, const Config& value) {
   }
 }
 
+/// The first tab that indents a line, up to line `last`: what yaml-cpp says of it helps nobody.
+std::optional<Place> indenting_tab(std::string_view yaml, const std::string& source, int last) {
+  for (int line = 1; line <= last && !yaml.empty(); ++line) {
+    const std::string_view text = yaml.substr(0, yaml.find('\n'));
+    const size_t content = text.find_first_not_of(" \t\r");
+    const size_t tab = text.find('\t');
+    if (tab != std::string_view::npos && tab < content) return Place{source, line, static_cast<int>(tab) + 1};
+    yaml.remove_prefix(std::min(yaml.size(), text.size() + 1));
+  }
+  return std::nullopt;
+}
+
+constexpr size_t largest_yaml = size_t{16} << 20;
+
 }  // namespace
 
 Config Config::parse(std::string_view yaml, std::string source) {
+  if (yaml.size() > largest_yaml)
+    throw ConfigError(at_place(
+        {source}, "",
+        fmt::format("holds {} bytes; a description may have {} (16 MiB)", yaml.size(), largest_yaml)));
   check_text(yaml, source);
   std::istringstream stream{std::string(yaml)};
   TreeBuilder builder(source);
@@ -242,6 +256,8 @@ Config Config::parse(std::string_view yaml, std::string source) {
     if (parser.HandleNextDocument(rest) && !rest.take().is_null())
       throw ConfigError(at_place({source}, "", "holds several YAML documents; one is expected"));
   } catch (const YAML::Exception& error) {
+    if (const auto tab = indenting_tab(yaml, source, error.mark.line + 1))
+      throw ConfigError(at_place(*tab, "", "a tab; lines are indented by spaces in YAML, never by tabs"));
     throw ConfigError(at_place({source, error.mark.line + 1, error.mark.column + 1}, "", error.msg));
   }
   return builder.take();

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <initializer_list>
 
 #include <fmt/format.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/text.hpp"
 
 namespace plumb {
 namespace {
@@ -27,18 +30,25 @@ Overloaded(Cases...) -> Overloaded<Cases...>;  // clang before 17 does not deduc
                           expected));
 }
 
+/// Out of the range of a double: towards infinity or towards 0.
+bool too_small(const std::string& text) { return std::abs(std::strtod(text.c_str(), nullptr)) < 1; }
+
 template <class Number>
 Number parse_number(const Config& config, std::string_view expected) {
   Number number{};
   std::string_view text = config.text;
   if (text.starts_with('+')) text.remove_prefix(1);
   const char* end = text.data() + text.size();
-  const bool plain = config.kind == Config::Kind::scalar && !config.quoted && !text.starts_with('+');
-  if (!plain) wrong_type(config, expected);
+  if (config.kind != Config::Kind::scalar || text.starts_with('+')) wrong_type(config, expected);
   const auto [stop, error] = std::from_chars(text.data(), end, number);
+  const bool is_number = error != std::errc::invalid_argument && stop == end;
+  if (config.quoted && is_number)
+    config.fail(
+        fmt::format("'{0}' is a text, as it is quoted; {1} is expected: write {0}", config.text, expected));
+  if (config.quoted || !is_number) wrong_type(config, expected);
   if (error == std::errc::result_out_of_range)
-    config.fail(fmt::format("{} is too large to hold", config.text));
-  if (error != std::errc{} || stop != end) wrong_type(config, expected);
+    config.fail(fmt::format("{} is too {} to hold", config.text,
+                            !std::is_integral_v<Number> && too_small(config.text) ? "small" : "large"));
   return number;
 }
 
@@ -49,6 +59,21 @@ Number read_number(const Config& config, const Range& range) {
   if (!range.contains(static_cast<double>(number)))
     config.fail(fmt::format("{} {}", config.text, range.says));
   return number;
+}
+
+/// The words of YAML 1.2's core schema.
+bool read_truth(const Config& config) {
+  const bool plain = config.kind == Config::Kind::scalar && !config.quoted;
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return config.kind == Config::Kind::scalar &&
+           std::find(words.begin(), words.end(), config.text) != words.end();
+  };
+  if (plain && is_one_of({"true", "True", "TRUE"})) return true;
+  if (plain && is_one_of({"false", "False", "FALSE"})) return false;
+  const bool yes = is_one_of({"yes", "Yes", "on", "On", "1", "true", "True"});
+  if (yes || is_one_of({"no", "No", "off", "Off", "0", "false", "False"}))
+    config.fail(fmt::format("'{}' is not true or false; write {}", config.text, yes ? "true" : "false"));
+  wrong_type(config, "true or false");
 }
 
 bool is_none(const Config& config) {
@@ -141,20 +166,58 @@ bool Range::contains(double value) const {
 
 FieldReader::FieldReader(const Config& config) { push(config); }
 
+namespace {
+
+/// The shortest of dotted `paths` that ends in `key`, or in words of which `key` has the first letters
+/// ("lr").
+std::string path_to(const std::string& key, const std::vector<std::string>& paths) {
+  std::string found;
+  for (const std::string& path : paths) {
+    const std::string last = path.substr(path.rfind('.') + 1);
+    const bool same = last == key || initials(last) == key;
+    if (same && (found.empty() || path.size() < found.size())) found = path;
+  }
+  return found;
+}
+
+/// In the place of a group that is not given: its fields are asked for all the same, so that they are known.
+const Config& not_given() {
+  static const Config empty = Config::empty_mapping();
+  return empty;
+}
+
+}  // namespace
+
 void FieldReader::push(const Config& config) {
   if (!config.is_mapping() && !config.is_null()) wrong_type(config, "a mapping of keys to values");
   levels_.push_back({&config, {}});
 }
 
 void FieldReader::pop() {
-  const Level& level = levels_.back();
+  const Level level = std::move(levels_.back());
+  levels_.pop_back();
+  std::vector<std::string> here, below;  // keys of this level, and paths to those further down
+  for (const std::string& key : level.known)
+    (key.find('.') == std::string::npos ? here : below).push_back(key);
   for (const Config::Entry& entry : level.config->entries) {
-    if (std::find(level.known.begin(), level.known.end(), entry.key) != level.known.end()) continue;
+    if (std::find(here.begin(), here.end(), entry.key) != here.end()) continue;
     Config key = entry.value;
     key.place = entry.key_place;
-    key.fail("unknown key" + suggestion(entry.key, level.known));
+    std::string meant = suggestion(entry.key, here);
+    if (const std::string path = path_to(entry.key, below);
+        !path.empty() && meant.find("did you mean") == std::string::npos)
+      meant = fmt::format("; did you mean '{}'?", path);
+    key.fail("unknown key" + meant);
   }
-  levels_.pop_back();
+  if (levels_.empty()) return;
+  // What is known here is worth a hint where it is written a level too high.
+  std::vector<std::string>& outer = levels_.back().known;
+  const auto entered = std::find_if(outer.rbegin(), outer.rend(),
+                                    [](const auto& key) { return key.find('.') == std::string::npos; });
+  if (entered == outer.rend()) return;
+  const std::string inside = *entered + ".";
+  for (const std::string& key : level.known)
+    if (key != "type") outer.push_back(inside + key);
 }
 
 void FieldReader::finish() { pop(); }
@@ -168,12 +231,7 @@ void FieldReader::visit(const Field& field) {
   const Config* config = take(field.key);
   if (config == nullptr) return;
   std::visit(Overloaded{
-                 [&](bool* value) {
-                   const bool plain = config->kind == Config::Kind::scalar && !config->quoted;
-                   if (!plain || (config->text != "true" && config->text != "false"))
-                     wrong_type(*config, "true or false");
-                   *value = config->text == "true";
-                 },
+                 [&](bool* value) { *value = read_truth(*config); },
                  [&](int64_t* value) { *value = read_number<int64_t>(*config, field.range); },
                  [&](double* value) { *value = read_number<double>(*config, field.range); },
                  [&](std::string* value) { *value = read_word(*config, field.choices); },
@@ -209,17 +267,22 @@ void FieldReader::visit(const Field& field) {
 }
 
 void FieldReader::component(std::string_view key, AnyChoice& choice, std::string_view) {
-  if (const Config* config = take(key)) read_choice(*config, choice);
+  if (const Config* config = take(key)) return read_choice(*config, choice);
+  push(not_given());
+  choice.fields(*this);
+  pop();
 }
 
 void FieldReader::components(std::string_view key, AnyChoices& choices, std::string_view) {
   const Config* config = take(key);
   if (config == nullptr) return;
   choices.clear();
+  const size_t known = levels_.back().known.size();
   for (const Config& item : expect_list(*config).items) {
     // An entry without a type would be written back as one of no type.
     if (item.is_null()) wrong_type(item, "a name or a mapping with 'type'");
     read_choice(item, choices.append());
+    levels_.back().known.resize(known);  // no path leads into a list
   }
 }
 
@@ -242,8 +305,7 @@ void FieldReader::read_choice(const Config& config, AnyChoice& choice) {
 
 bool FieldReader::enter(std::string_view key, std::string_view) {
   const Config* config = take(key);
-  if (config == nullptr) return false;
-  push(*config);
+  push(config == nullptr ? not_given() : *config);
   return true;
 }
 

@@ -87,7 +87,13 @@ void flush_files(const std::vector<std::filesystem::path>& files) {
 void make_directory(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) fail(folder, "make the folder", error.value());
+  if (!error) return;
+  std::error_code unknown;
+  for (std::filesystem::path part = folder; part.has_relative_path(); part = part.parent_path())
+    if (std::filesystem::is_symlink(part, unknown) && !std::filesystem::exists(part, unknown))
+      throw DataError(fmt::format("{}: cannot make the folder: it is a link to {}, which is not there",
+                                  part.string(), std::filesystem::read_symlink(part, unknown).string()));
+  fail(folder, "make the folder", error.value());
 }
 
 AppendFile::AppendFile(std::filesystem::path file, int64_t length) : file_(std::move(file)), length_(length) {

@@ -7,6 +7,7 @@
 #include "plumb/core/files.hpp"
 #include "plumb/data/cifar_records.hpp"
 #include "plumb/data/dataset.hpp"
+#include "plumb/data/missing.hpp"
 #include "plumb/data/published_files.hpp"
 #include "plumb/data/tar.hpp"
 
@@ -109,10 +110,14 @@ fs::path find_cifar(const fs::path& folder) {
   for (const fs::path& place : {folder / kCifarFolder, folder})
     if (holds_cifar(place)) return place;
   if (fs::exists(folder / kCifarArchive, ignored)) return folder / kCifarArchive;
-  throw DataError(
-      fmt::format("{}: CIFAR-10 is not there; looked for {}/data_batch_1.bin, data_batch_1.bin and {}; get "
+  std::string other;
+  for (const char* name : {"cifar-10-batches-py", "cifar-10-python.tar.gz", "cifar-10-batches-mat"})
+    if (other.empty() && fs::exists(folder / name, ignored))
+      other = fmt::format(" ({} is there, the same images in a form that plumb does not read)", name);
+  throw MissingData(
+      fmt::format("{}: CIFAR-10 is not there{}; looked for {}/data_batch_1.bin, data_batch_1.bin and {}; get "
                   "it with `plumb fetch cifar10 --data {}`",
-                  folder.string(), kCifarFolder, kCifarArchive, folder.string()));
+                  folder.string(), other, kCifarFolder, kCifarArchive, folder.string()));
 }
 
 /// (n, 3, 32, 32) uint8 and (n) int64 of some files, in order; their bytes are released on the way.

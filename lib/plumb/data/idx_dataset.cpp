@@ -7,6 +7,7 @@
 #include "plumb/core/error.hpp"
 #include "plumb/data/gzip.hpp"
 #include "plumb/data/idx.hpp"
+#include "plumb/data/missing.hpp"
 #include "plumb/data/published_files.hpp"
 
 namespace plumb {
@@ -26,7 +27,7 @@ fs::path find_idx_folder(const IdxPlaces& places) {
     if (fs::exists(idx_file(folder, "train-images-idx3-ubyte"), ignored)) return folder;
   std::vector<std::string> looked;
   for (const fs::path& folder : places.folders) looked.push_back(folder.string());
-  throw DataError(
+  throw MissingData(
       fmt::format("{}: {} is not there; looked for train-images-idx3-ubyte[.gz] in {}; get it with `plumb "
                   "fetch {} --data FOLDER`",
                   places.folders.front().string(), places.title, fmt::join(looked, ", "), places.fetch_name));

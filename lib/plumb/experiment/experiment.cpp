@@ -1,6 +1,7 @@
 #include "plumb/experiment/experiment.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -26,8 +27,19 @@ struct Header {
   }
 };
 
+void check_seeds(const Config& seeds) {
+  if (seeds.kind == Config::Kind::scalar)
+    seeds.fail(fmt::format(
+        "a list of seeds is expected: write [{0}] for the one seed {0}, or [0, 1, 2] for three", seeds.text));
+  std::map<std::string, int> lines;
+  for (const Config& seed : seeds.items)
+    if (const auto [first, added] = lines.emplace(seed.text, seed.place.line); !added)
+      seed.fail(fmt::format("seed {} is given twice; first at line {}", seed.text, first->second));
+}
+
 /// Takes the header's keys out of `config`.
 Header take_header(Config& config) {
+  if (const Config* seeds = config.find("seeds")) check_seeds(*seeds);
   Config header = Config::empty_mapping();
   for (const char* key : {"question", "seed", "seeds", "report"}) {
     if (const Config* value = config.find(key)) header.add(key, *value);
@@ -44,7 +56,14 @@ void refuse_unknown_keys(const Config& config) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     Config key = entry.value;
     key.place = entry.key_place;
-    key.fail("unknown key" + suggestion(entry.key, known));
+    const std::string meant = suggestion(entry.key, known);
+    if (meant.find("did you mean") == std::string::npos) {
+      // It may be known further down: a run with nothing else says where.
+      Config alone = Config::empty_mapping();
+      alone.entries.push_back(entry);
+      read_options<Run>(alone);
+    }
+    key.fail("unknown key" + meant);
   }
 }
 
@@ -72,6 +91,7 @@ std::string run_id(const PlannedRun& planned) {
   std::string id;
   for (const auto& [axis, label] : planned.axes) id += (id.empty() ? "" : "-") + file_name(label);
   if (id.empty()) id = planned.run.model.type();
+  if (id.front() == '.') id.insert(0, "_");  // a value as .5 must not hide its run
   return fmt::format("{}-seed{}-{}", id.substr(0, 80), planned.run.seed, planned.run.fingerprint());
 }
 
@@ -110,15 +130,16 @@ void expand(const Config& base, const std::vector<SweepAxis>& axes, const std::v
   }
 }
 
-void refuse_equal_runs(const std::vector<PlannedRun>& runs, const Config& config) {
+/// `place`: what is to be named as the cause.
+void refuse_equal_runs(const std::vector<PlannedRun>& runs, const Config& place) {
   std::set<std::string> courses, ids;
   for (const PlannedRun& planned : runs) {
     const std::string limits = write_options(planned.run.training.stop).to_yaml();
     if (!courses.insert(planned.run.fingerprint() + limits).second)
-      config.fail(fmt::format("sweep: two runs are the same: {}", planned.id));
+      place.fail(fmt::format("two runs are the same: {}", planned.id));
     if (!ids.insert(planned.id).second)
-      config.fail(fmt::format("sweep: two runs that differ in their limits alone have the same name: {}",
-                              planned.id));
+      place.fail(
+          fmt::format("two runs that differ in their limits alone have the same name: {}", planned.id));
   }
 }
 
@@ -147,7 +168,8 @@ Experiment Experiment::read(Config config, const std::vector<std::string>& overr
   expand(config, axes, seeds, 0, labels, experiment);
   keep_distinct(experiment.notes);
   experiment.name = experiment.runs.front().run.name;
-  refuse_equal_runs(experiment.runs, config);
+  const Config* sweep = experiment.description.find("sweep");
+  refuse_equal_runs(experiment.runs, sweep != nullptr ? *sweep : config);
   return experiment;
 }
 

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "plumb/probes/probe_check.hpp"
+
 namespace plumb {
 namespace {
 
@@ -59,6 +61,7 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
   const Dataset dataset = subset(run.data.make({data_folder, seed}), run.subset, seed);
   if (dataset.train.size() == 0) throw DataError(fmt::format("{}: no training examples", dataset.source));
   check_dataset(dataset);
+  check_probe_sizes(run.probes, dataset.train.size());
   const bool augmented = run.augmentation.any();
   PreprocessingOptions stored = run.preprocessing;
   if (augmented) stored.crop.reset();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "plumb/core/random.hpp"
+#include "plumb/core/text.hpp"
 #include "plumb/experiment/outdated.hpp"
 
 namespace plumb {
@@ -19,11 +20,16 @@ bool is_device_name(const std::string& name) {
                      [](char c) { return c >= '0' && c <= '9'; });
 }
 
-bool is_file_name(const std::string& name) {
-  return !name.empty() && name.front() != '.' && name.size() <= 80 &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
-         });
+/// What is wrong with a name that becomes a file's; empty when nothing is.
+std::string fault_of_name(const std::string& name) {
+  constexpr size_t longest = 80;
+  if (name.size() > longest)
+    return fmt::format("a name of {} letters; at most {} are possible", name.size(), longest);
+  const bool plain =
+      !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+      });
+  return plain ? "" : "letters, digits, '_', '-' and '.' are allowed, no '.' at the front";
 }
 
 /// The place of `key`, or of the whole description when the key is not written there.
@@ -34,9 +40,8 @@ bool is_file_name(const std::string& name) {
 }
 
 void check_run(const Run& run, const Config& config) {
-  if (!is_file_name(run.name))
-    fail_at(config, "name",
-            "a name of letters, digits, '_', '-' and '.' is needed; it names the output folder");
+  if (const std::string fault = fault_of_name(run.name); !fault.empty())
+    fail_at(config, "name", fault + "; it names the output folder");
   if (run.data.empty())
     fail_at(config, "data", fmt::format("missing; known: {}", fmt::join(run.data.types(), ", ")));
   if (run.model.empty())
@@ -61,9 +66,8 @@ void check_probes(const Run& run, const Config& config) {
   size_t i = 0;
   for (const std::string& name : probe_names(run.probes)) {
     const Config& place = list->items.at(i++);
-    if (!is_file_name(name))
-      place.fail(
-          fmt::format("name '{}': letters, digits, '_', '-' and '.' are allowed; it names a file", name));
+    if (const std::string fault = fault_of_name(name); !fault.empty())
+      place.fail(fmt::format("name '{}': {}; it names a file", clipped(name, 80), fault));
     if (!seen.insert(name).second)
       place.fail(fmt::format("a second probe is called '{}'; give one of them a name of its own", name));
   }

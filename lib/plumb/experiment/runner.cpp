@@ -13,6 +13,7 @@
 #include "plumb/experiment/ending.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/experiment/set_up.hpp"
+#include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/probe_recorder.hpp"
 #include "plumb/training/snapshot.hpp"
 
@@ -96,28 +97,21 @@ class Recorder final : public TrainingObserver {
         probes_(run.probes, directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
                 saved_probes(checkpoint)) {
     progress_.max_epochs = run.training.stop.epochs.value_or(0);
+    progress_.has_target = run.training.stop.train_accuracy || run.training.stop.train_loss;
     progress_.resumed = checkpoint != nullptr;
   }
 
   void before_step(const Moment& moment) override { probes_.before_step(moment); }
   void after_last_step(const Moment& moment) override { probes_.after_last_step(moment); }
 
-  void interval(const Interval& row) override {
-    series_.add(row);
-    progress_.loss = row.loss;
-    progress_.accuracy = row.accuracy;
-  }
+  void interval(const Interval& row) override { series_.add(row); }
 
   void evaluated(const Evaluation& evaluation) override {
     series_.add(evaluation);
     progress_.fit = evaluation.fit;
     evaluation_was_due_ = !end_saved_;
     timing_due_ = true;
-    if (std::isnan(progress_.loss)) {
-      progress_.loss = evaluation.fit.train_loss;
-      progress_.accuracy = evaluation.fit.train_accuracy;
-    }
-    if (options_.progress) options_.progress(progress_);
+    told_ = false;
   }
 
   void before_end(const Trainer& trainer) override {
@@ -135,8 +129,8 @@ class Recorder final : public TrainingObserver {
       save(trainer);
       saved_ = now;
     }
-    if (options_.progress && seconds(now - reported_) >= 0.5) {
-      options_.progress(progress_);
+    if (!told_ || seconds(now - reported_) >= 0.5) {
+      tell(trainer);
       reported_ = now;
     }
     return !stop;
@@ -161,7 +155,7 @@ class Recorder final : public TrainingObserver {
     follow(trainer);
     series_.save();
     probes_.save();
-    if (options_.progress) options_.progress(progress_);
+    tell(trainer);
   }
 
   /// How the run ended, at the state that `trainer` has now.
@@ -177,6 +171,16 @@ class Recorder final : public TrainingObserver {
 
  private:
   static double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+  /// On a GPU the means are waited for, so they are read here alone.
+  void tell(const Trainer& trainer) {
+    told_ = true;
+    if (!options_.progress) return;
+    const Interval means = trainer.epoch_means();
+    progress_.loss = means.loss;
+    progress_.accuracy = means.accuracy;
+    options_.progress(progress_);
+  }
 
   void follow(const Trainer& trainer) {
     progress_.step = trainer.step();
@@ -216,6 +220,7 @@ class Recorder final : public TrainingObserver {
   bool timing_due_ = false;
   bool end_saved_ = false;                      // the checkpoint from which a longer run goes on
   bool evaluation_was_due_ = true;              // the last evaluation, whether or not the run ended there
+  bool told_ = true;                            // of the last evaluation
   double timed_seconds_ = 0, timed_epoch_ = 0;  // at the last row of timing.csv
   Clock::time_point saved_ = Clock::now(), reported_ = Clock::now();
 };
@@ -329,12 +334,13 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
 
   std::vector<std::string> notes = std::move(loaded.notes);
   std::ranges::copy(made.prepared.notes, std::back_inserter(notes));
+  const Seed seed(static_cast<uint64_t>(run.seed));
+  check_probe_obstacles(run.probes, *made.network, made.prepared.data, run.training, seed);
   const Json provenance =
       describe_provenance(run, made.prepared, *made.network, threads, made.device, options);
   if (resume_from == nullptr) save_labels(made.prepared, directory);
   const int64_t train_examples = made.prepared.data.train.size();
-  Trainer trainer(made.network, std::move(made.prepared.data), run.training,
-                  Seed(static_cast<uint64_t>(run.seed)));
+  Trainer trainer(made.network, std::move(made.prepared.data), run.training, seed);
   std::ranges::copy(trainer.notes(), std::back_inserter(notes));
   write_description(run, directory);
   write_provenance(provenance, directory, notes);

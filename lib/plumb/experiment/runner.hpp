@@ -16,7 +16,8 @@ struct Progress {
   double epoch = 0;
   double max_epochs = 0;      // 0: not limited by epochs
   double fraction_done = 0;   // of the first limit that will be met, 0 .. 1
-  double loss = not_defined;  // mean over the last recorded batches
+  bool has_target = true;     // a training accuracy or loss may end it before any limit does
+  double loss = not_defined;  // mean over this epoch's batches so far
   double accuracy = not_defined;
   Fit fit;  // of the last evaluation
   double examples_per_second = 0;

@@ -11,7 +11,7 @@
 #include <torch/csrc/autograd/generated/Functions.h>
 #include <torch/torch.h>
 
-#include "plumb/probes/probe.hpp"
+#include "plumb/probes/probe_check.hpp"
 
 namespace plumb {
 namespace {
@@ -59,7 +59,7 @@ std::vector<Tensor> signs_of(const Moment& moment, const ProbeSet& set) {
   return active_units_of(moment.network.forward(inputs));
 }
 
-class ActivationFlips final : public ProbeOnSet<ActivationFlipsOptions> {
+class ActivationFlips final : public ProbeOnSet<ActivationFlipsOptions>, public Demanding {
  public:
   using ProbeOnSet::ProbeOnSet;
 
@@ -69,6 +69,9 @@ class ActivationFlips final : public ProbeOnSet<ActivationFlipsOptions> {
              "leaky ReLU or threshold; nan when the network has none"},
             {"active", "fraction of these pairs with a positive input to the activation"},
             {"dead", "fraction of hidden units that are active on no example of the probe set"}};
+  }
+  std::string obstacle(const Moment& moment, const ProbeSet& set) override {
+    return signs_of(moment, set).empty() ? "has no ReLU, leaky ReLU or threshold, whose signs it counts" : "";
   }
   std::vector<std::string> layer_columns(const Moment& moment, const ProbeSet& set) override {
     std::vector<std::string> names;

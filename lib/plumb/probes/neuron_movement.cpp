@@ -6,14 +6,14 @@
 
 #include <torch/torch.h>
 
-#include "plumb/probes/probe.hpp"
+#include "plumb/probes/probe_check.hpp"
 
 namespace plumb {
 namespace {
 
 struct NeuronMovementOptions : ProbeOptions {};
 
-class NeuronMovement final : public ProbeWith<NeuronMovementOptions> {
+class NeuronMovement final : public ProbeWith<NeuronMovementOptions>, public Demanding {
  public:
   using ProbeWith::ProbeWith;
 
@@ -22,6 +22,9 @@ class NeuronMovement final : public ProbeWith<NeuronMovementOptions> {
             {"mean", "mean over these rows"},
             {"largest_relative",
              "max over these rows of ||w_r - w_r(0)|| / ||w_r(0)||; rows that started at 0 left out"}};
+  }
+  std::string obstacle(const Moment& moment, const ProbeSet&) override {
+    return matrices(moment).empty() ? "has no trainable weight matrix, whose rows it follows" : "";
   }
   std::vector<std::string> layer_columns(const Moment& moment, const ProbeSet&) override {
     std::vector<std::string> names;

@@ -9,6 +9,7 @@
 #include <torch/torch.h>
 
 #include "plumb/models/parameters.hpp"
+#include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/shared_kernel.hpp"
 #include "plumb/training/snapshot.hpp"
 
@@ -72,7 +73,8 @@ struct ProbeRecorder::Entry {
   std::string name;
   std::unique_ptr<Probe> probe;
   ProbeSet set;
-  size_t columns = 0;
+  int64_t asked = 0;                 // how many examples it would look at, were there as many
+  std::vector<std::string> columns;  // after step and epoch
   std::unique_ptr<AppendFile> file;  // from the first moment on: the columns depend on the network
   std::string remarks;               // the last measurement's
   std::string notes;                 // all that NAME.txt holds
@@ -96,9 +98,11 @@ ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path 
     std::filesystem::remove_all(folder_, absent);
   }
   const std::vector<std::string> names = probe_names(choices);
+  const std::vector<int64_t> asked = examples_asked(choices);
   for (const auto& choice : choices) {
     auto entry = std::make_unique<Entry>();
     entry->name = names[entries_.size()];
+    entry->asked = asked[entries_.size()];
     entry->probe = choice.make();
     entries_.push_back(std::move(entry));
   }
@@ -118,7 +122,7 @@ void ProbeRecorder::begin(const Moment& moment) {
     for (std::string& name : entry->probe->layer_columns(moment, entry->set))
       names.push_back(std::move(name));
     for (const std::string& name : names) header += "," + name;
-    entry->columns = names.size();
+    entry->columns = std::move(names);
     int64_t length = 0;
     // A run that ended before its first update has saved nothing of them.
     const bool begun = resume_from_ && resume_from_->archive("probes").contains(entry->name);
@@ -189,17 +193,18 @@ void ProbeRecorder::observe(const Moment& moment, bool last) {
 
 void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) {
   Measurement measured;
-  measured.values.assign(entry.columns, not_defined);
-  if (finite) {
-    const Undisturbed guard(moment.network);
-    // A run about to diverge has predictions beyond the numbers before its weights are.
-    if (entry.set.size() == 0 || entry.set.kernel->predictions_finite(moment, entry.set)) {
-      measured = entry.probe->measure(moment, entry.set);
-      write_notes(entry, moment, measured.notes);
-    }
+  measured.values.assign(entry.columns.size(), not_defined);
+  const Undisturbed guard(moment.network);
+  // A run about to diverge has predictions beyond the numbers before its weights are.
+  if (finite && (entry.set.size() == 0 || entry.set.kernel->predictions_finite(moment, entry.set))) {
+    measured = entry.probe->measure(moment, entry.set);
+    expects(measured.values.size() == entry.columns.size(), "the probe {} reports {} values for {} columns",
+            entry.name, measured.values.size(), entry.columns.size());
+    add_remarks(entry, measured);
+  } else {
+    measured.notes.emplace_back("weights or predictions are not finite, nothing can be measured");
   }
-  expects(measured.values.size() == entry.columns, "the probe {} reports {} values for {} columns",
-          entry.name, measured.values.size(), entry.columns);
+  write_notes(entry, moment, measured.notes);
   std::string row = fmt::format("{},{:.17g}", moment.step, moment.epoch);
   // A NaN's sign says nothing and would be written.
   for (const double value : measured.values)
@@ -210,6 +215,17 @@ void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) {
   unflushed_.push_back(folder_ / entry.name / fmt::format("step_{}.pt", moment.step));
   // A power cut before the next checkpoint takes the run back to a state where they are written anew.
   measured.tensors.save(unflushed_.back(), Flush::later);
+}
+
+void ProbeRecorder::add_remarks(const Entry& entry, Measurement& measured) {
+  if (entry.set.size() > 0 && entry.set.size() < entry.asked)
+    measured.notes.push_back(fmt::format("on all {} examples of the training set, as it has not {}",
+                                         entry.set.size(), entry.asked));
+  std::vector<std::string> undefined;
+  for (size_t i = 0; i < entry.columns.size(); ++i)
+    if (std::isnan(measured.values[i])) undefined.push_back(entry.columns[i]);
+  if (!undefined.empty())
+    measured.notes.push_back(fmt::format("not defined here (nan): {}", fmt::join(undefined, ", ")));
 }
 
 void ProbeRecorder::write_notes(Entry& entry, const Moment& moment,

@@ -13,7 +13,8 @@ namespace plumb {
 
 /// Follows a run with its probes. Each one has a table `<name>.csv` (step, epoch and its columns, numbers
 /// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt`, readable by torch.load; and
-/// `<name>.txt` when it had a remark on how it measured (parameters that its kernel took row by row).
+/// `<name>.txt` when there is a remark on how it was measured: parameters that a kernel took row by row,
+/// fewer examples than asked for, columns that are not defined.
 ///
 /// Probes see the network in evaluation mode and with no gradients in its parameters. Modes, gradients, which
 /// parameters require one, and LibTorch's global generators are afterwards as they were. At a state whose
@@ -44,6 +45,8 @@ class ProbeRecorder {
   void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite);
+  /// What a reader of the table must know of a measurement beside its own notes.
+  static void add_remarks(const Entry& entry, Measurement& measured);
   void write_notes(Entry& entry, const Moment& moment, const std::vector<std::string>& notes) const;
 
   std::filesystem::path folder_;

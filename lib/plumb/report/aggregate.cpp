@@ -6,32 +6,10 @@
 #include <set>
 
 #include "plumb/core/error.hpp"
+#include "plumb/report/point_names.hpp"
 
 namespace plumb {
 namespace {
-
-std::string label_of(const TextPairs& axes, const std::set<std::string>& without = {}) {
-  std::string label;
-  for (const auto& [axis, text] : axes)
-    if (!without.contains(axis)) label += (label.empty() ? "" : ", ") + text;
-  return label;
-}
-
-/// The axes along which runs that agree on all other axes differ in their corruption.
-std::set<std::string> corruption_axes(const std::vector<RunResult>& runs) {
-  std::set<std::string> found;
-  for (const RunResult& a : runs)
-    for (const RunResult& b : runs) {
-      if (a.axes.size() != b.axes.size()) continue;
-      std::vector<std::string> differing;
-      for (size_t i = 0; i < a.axes.size(); ++i)
-        if (a.axes[i] != b.axes[i]) differing.push_back(a.axes[i].first);
-      const bool randomized_differently =
-          a.setting("randomization") != b.setting("randomization") || a.corruption() != b.corruption();
-      if (differing.size() == 1 && randomized_differently) found.insert(differing.front());
-    }
-  return found;
-}
 
 /// The seconds of training at `step`, from timing.csv's row for that step; NaN when there is none.
 double seconds_at(const RunResult& run, double step) {
@@ -78,11 +56,11 @@ void measure_fit(Point& point, const ReportOptions& options) {
 void measure_slowdown(std::vector<Point>& points) {
   std::map<std::string, const Point*> clean;
   for (const Point& point : points)
-    if (point.corruption == 0.0 && point.fits && point.steps_to_fit.mean > 0)
+    if (point.planned && point.corruption == 0.0 && point.fits && point.steps_to_fit.mean > 0)
       clean.emplace(point.group, &point);
   for (Point& point : points) {
     const auto found = clean.find(point.group);
-    if (found == clean.end() || !point.corruption || !point.fits) continue;
+    if (!point.planned || found == clean.end() || !point.corruption || !point.fits) continue;
     const Estimate& base = found->second->steps_to_fit;
     const Estimate& time = point.steps_to_fit;
     const double ratio = time.mean / base.mean;
@@ -168,29 +146,31 @@ std::string Point::outcomes() const {
 }
 
 std::vector<Point> aggregate(const Results& results) {
-  const std::set<std::string> corrupting = corruption_axes(results.runs);
-  std::set<std::string> without_corruption;
-  for (const RunResult& run : results.runs)
-    for (const auto& [axis, label] : run.axes)
-      if (!corrupting.contains(axis)) without_corruption.insert(axis);
   std::vector<Point> points;
+  std::map<std::string, size_t> places;
   for (const RunResult& run : results.runs) {
-    auto found = std::find_if(points.begin(), points.end(),
-                              [&run](const Point& point) { return point.axes == run.axes; });
-    if (found == points.end()) {
-      Point point;
-      point.axes = run.axes;
-      point.label = run.axes.empty() ? "all runs" : label_of(run.axes);
-      point.group = label_of(run.axes, corrupting);
-      point.variant = label_of(run.axes, without_corruption);
+    std::string key = run.identity.to_yaml();
+    if (run.planned) key += label_of(run.axes) + "\n planned";
+    const auto [place, added] = places.emplace(std::move(key), points.size());
+    if (added) {
+      Point& point = points.emplace_back();
+      if (run.planned) point.axes = run.axes;
+      point.planned = run.planned;
       point.corruption = run.corruption();
-      found = points.insert(points.end(), std::move(point));
     }
-    found->runs.push_back(&run);
+    points[place->second].runs.push_back(&run);
   }
+  name_points(points);
   for (Point& point : points) measure_fit(point, results.options);
   measure_slowdown(points);
   return points;
+}
+
+std::vector<Point> planned_points(const std::vector<Point>& points, bool planned) {
+  std::vector<Point> chosen;
+  for (const Point& point : points)
+    if (point.planned == planned) chosen.push_back(point);
+  return chosen;
 }
 
 std::vector<std::string> groups_of(const std::vector<Point>& points) {

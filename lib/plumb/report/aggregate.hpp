@@ -35,12 +35,15 @@ struct FitTime {
 std::optional<FitTime> first_reached(const RunResult& run, std::string_view column, bool at_least,
                                      double threshold);
 
-/// All runs that share their labels on every axis.
+/// Runs with the same identity (see run_identity) and the same labels: they differ in their seed alone, and
+/// no seed is there twice.
 struct Point {
   TextPairs axes;
-  std::string label;                 // "inception, p = 0.5"; "all runs" without axes
-  std::string group;                 // the labels on the axes that do not change the corruption
-  std::string variant;               // the labels on the axes that do; empty when there are none
+  std::string
+      label;  // "inception, p = 0.5"; what differs, where that says too little; "all runs" of one point
+  std::string group;    // what points that differ in their corruption alone share: labels, or what differs
+  std::string variant;  // the labels on the axes along which corruption changes; empty when there are none
+  bool planned = true;  // false: of the other runs in the folder
   std::optional<double> corruption;  // see RunResult::corruption
   std::vector<const RunResult*> runs;
 
@@ -67,11 +70,16 @@ struct Point {
 };
 
 /// The points of an experiment in the order of its runs; they point into `results`, which must outlive them.
+/// Points of one group have the same identity but for the corruption of their labels: only they are ever
+/// compared.
 ///
 /// The slowdown is the ratio of mean steps to fit; its standard error is first order,
 /// r sqrt((s_p / T_p)^2 + (s_0 / T_0)^2), and NaN when either has none. At p = 0 itself it is 1, without
 /// error.
 std::vector<Point> aggregate(const Results& results);
+
+/// Those of `points` that the description expands to, or the others.
+std::vector<Point> planned_points(const std::vector<Point>& points, bool planned = true);
 
 /// The distinct groups of `points` in order of appearance.
 std::vector<std::string> groups_of(const std::vector<Point>& points);

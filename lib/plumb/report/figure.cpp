@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/text.hpp"
 #include "plumb/report/gnuplot.hpp"
 #include "plumb/report/html.hpp"
 
@@ -41,18 +42,15 @@ Ink ink(size_t curve) {
   return result;
 }
 
+/// Beyond this gnuplot's own arithmetic overflows.
+constexpr double largest_drawn = 1e300;
+
 bool visible(double value, const Axis& axis) {
-  return std::isfinite(value) && (!axis.logarithmic || value > 0);
+  return std::abs(value) < largest_drawn && (!axis.logarithmic || value > 0);
 }
 
-/// Cuts a label that would run over the figure, at a character's beginning in UTF-8.
-std::string legend_label(const std::string& label) {
-  constexpr size_t longest = 46;
-  if (label.size() <= longest) return label;
-  size_t end = longest - 1;
-  while (end > 0 && (static_cast<unsigned char>(label[end]) & 0xc0) == 0x80) --end;
-  return label.substr(0, end) + "…";
-}
+/// A label that does not run over the figure.
+std::string legend_label(const std::string& label) { return clipped(plain_line(label), 46); }
 
 /// How the entries under the plot are arranged.
 struct Legend {
@@ -60,11 +58,6 @@ struct Legend {
   int column_width = 0;
   int height = 0;
 };
-
-size_t character_count(const std::string& text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
 
 Legend legend_of(const Figure& figure) {
   if (figure.curves.size() < 2) return {};
@@ -93,7 +86,8 @@ std::string data_script(const Figure& figure) {
     const Curve& curve = figure.curves[i];
     script += fmt::format("$curve{} << END\n", i);
     for (size_t k = 0; k < curve.x.size(); ++k) {
-      const double error = curve.error.empty() ? std::nan("") : curve.error[k];
+      double error = curve.error.empty() ? std::nan("") : curve.error[k];
+      if (error >= largest_drawn) error = std::nan("");
       if (visible(curve.x[k], figure.x) && visible(curve.y[k], figure.y))
         script += fmt::format("{:.17g} {:.17g} {:.17g}\n", curve.x[k], curve.y[k], error);
       else
@@ -265,7 +259,7 @@ std::string figure_csv(const Figure& figure) {
   check_figure(figure);
   std::string csv = "curve,x,y,error\n";
   for (const Curve& curve : figure.curves) {
-    std::string label = curve.label;
+    std::string label = plain_line(curve.label);
     replace_all(label, "\"", "\"\"");
     for (size_t i = 0; i < curve.x.size(); ++i)
       csv += fmt::format("\"{}\",{:.17g},{:.17g},{:.17g}\n", label, curve.x[i], curve.y[i],

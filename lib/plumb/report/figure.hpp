@@ -16,8 +16,8 @@ struct Axis {
   double high = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// A line through points. Points that are not finite, or not positive on a logarithmic axis, are not drawn
-/// and break the line.
+/// A line through points. Points beyond 1e300, not finite, or not positive on a logarithmic axis are not
+/// drawn and break the line.
 struct Curve {
   std::string label;
   std::vector<double> x;

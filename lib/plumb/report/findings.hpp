@@ -12,8 +12,14 @@ namespace plumb {
 /// the test error, and which runs are missing.
 std::vector<std::string> findings(const Results& results, const std::vector<Point>& points);
 
+/// "Left out of every mean: 1 diverged, 2 unfinished." Empty when nothing is.
+std::string caveat_sentence(const Results& results);
+
 /// A table of all points for a terminal, aligned, at most 100 columns wide, with the findings' caveats
-/// beneath.
+/// beneath; other runs in the folder have rows of their own under that heading.
 std::string summary_table(const Results& results);
+
+/// A line for each run that was left out or marked: "0.1-seed3-1a2b3c4d: left out: outcome.json: is no JSON".
+std::vector<std::string> complaints(const Results& results);
 
 }  // namespace plumb

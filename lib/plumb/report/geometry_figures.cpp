@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
@@ -159,6 +160,10 @@ std::vector<Figure> geometry_figures(const std::vector<Point>& points) {
         figure.name = numbered(geometry_file_name(probe, drawn.column), i, groups.size());
         if (drawable(figure)) figures.push_back(std::move(figure));
       }
+  // Names of probes that differ in capitals or dots would share a file.
+  std::map<std::string, int> seen;
+  for (Figure& figure : figures)
+    if (const int times = ++seen[figure.name]; times > 1) figure.name += fmt::format("__{}", times);
   return figures;
 }
 

@@ -13,6 +13,7 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
+#include "plumb/core/text.hpp"
 
 extern char** environ;
 
@@ -102,9 +103,9 @@ std::string run_gnuplot(std::string_view script) {
 
 std::string gnuplot_string(std::string_view text) {
   std::string quoted = "'";
-  for (const char c : text) {
+  for (const char c : plain_line(text)) {
     if (c == '\'') quoted += '\'';
-    quoted += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    quoted += c;
   }
   return quoted + "'";
 }

@@ -1,6 +1,9 @@
 #include "plumb/report/html.hpp"
 
+#include <algorithm>
+
 #include "plumb/core/error.hpp"
+#include "plumb/core/text.hpp"
 
 namespace plumb {
 namespace {
@@ -46,28 +49,24 @@ details::details-content{content-visibility:visible}}
 
 std::string escape_html(std::string_view text) {
   std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default: {
-        const bool control = static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t';
-        escaped += control || c == 0x7f ? ' ' : c;
-      }
-    }
+  while (!text.empty()) {
+    const char c = text.front();
+    const size_t length = std::max<size_t>(utf8_length(text), 1);
+    if (c == '&')
+      escaped += "&amp;";
+    else if (c == '<')
+      escaped += "&lt;";
+    else if (c == '>')
+      escaped += "&gt;";
+    else if (c == '"')
+      escaped += "&quot;";
+    else if (c == '\'')
+      escaped += "&#39;";
+    else if (c == '\n' || c == '\t')
+      escaped += c;
+    else
+      escaped += plain_line(text.substr(0, length));
+    text.remove_prefix(length);
   }
   return escaped;
 }

@@ -8,7 +8,7 @@
 
 namespace plumb {
 
-/// `text` with &, <, >, " and ' written as entities; control characters except tab and newline become spaces.
+/// `text` with &, <, >, " and ' written as entities and everything but tabs and newlines as in plain_line.
 std::string escape_html(std::string_view text);
 
 /// A cell's text, already plain; numbers are set to the right.

@@ -6,6 +6,8 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
+#include "plumb/core/text.hpp"
+#include "plumb/experiment/identity.hpp"
 #include "plumb/report/aggregate.hpp"
 #include "plumb/report/figure.hpp"
 #include "plumb/report/findings.hpp"
@@ -65,6 +67,20 @@ Section accuracy_section(const std::vector<Point>& points, const std::filesystem
   return section;
 }
 
+/// What stands beside the tables of probes, with the number of runs in which it does.
+std::string probe_remarks(const std::vector<Point>& points) {
+  std::map<std::pair<std::string, std::string>, int64_t> counts;
+  for (const Point& point : points)
+    for (const RunResult* run : point.runs)
+      for (const ProbeResult& probe : run->probes)
+        for (const std::string& remark : probe.remarks) ++counts[{probe.name, remark}];
+  if (counts.empty()) return {};
+  HtmlTable table{{"probe", "remark", "runs"}, {}, 2};
+  for (const auto& [remark, count] : counts)
+    table.rows.push_back({remark.first, remark.second, fmt::format("{}", count)});
+  return html_details("Remarks on how it was measured", html_table(table));
+}
+
 /// What probes recorded; without a body when there were none.
 Section geometry_section(const std::vector<Point>& points, const std::filesystem::path& folder) {
   Section section{"Geometry while training", ""};
@@ -75,10 +91,11 @@ Section geometry_section(const std::vector<Point>& points, const std::filesystem
       "<p>Recorded by probes, which change nothing of the runs; every column is in the folder probes/ of "
       "each run, and <code>plumb list probe NAME</code> says what it means. {}</p>\n",
       escape_html(probe_cost_sentence(points)));
+  section.body += probe_remarks(points);
   return section;
 }
 
-Section points_section(const Results& results, const std::vector<Point>& points) {
+HtmlTable points_table(const Results& results, const std::vector<Point>& points) {
   HtmlTable table;
   table.header = {"point",         "steps to fit", "T(p)/T(0)", "train %", "memorized %",
                   "true labels %", "recovered %",  "test %",    "steps",   "epochs",
@@ -98,7 +115,11 @@ Section points_section(const Results& results, const std::vector<Point>& points)
          outcome_text(point.outcomes())});
     if (results.options.fit_loss) table.rows.back().push_back(number_text(point.steps_to_loss));
   }
-  Section section{"Every point", html_table(table)};
+  return table;
+}
+
+Section points_section(const Results& results, const std::vector<Point>& points) {
+  Section section{"Every point", html_table(points_table(results, points))};
   section.body +=
       fmt::format("<p class=\"note\">{}</p>\n",
                   escape_html(fmt::format("Means over completed runs with the standard error over seeds; "
@@ -109,10 +130,29 @@ Section points_section(const Results& results, const std::vector<Point>& points)
                                           "recovered: on wrong labels, against the true class. "
                                           "{}: not reached or not measured.",
                                           100 * results.options.fit_accuracy, absent)));
+  if (!results.all_planned_because.empty())
+    section.body += fmt::format(
+        "<p class=\"note\">{}</p>\n",
+        escape_html(fmt::format("Every run in the folder is counted as one of this experiment: {}.",
+                                plain_line(results.all_planned_because))));
   return section;
 }
 
-/// Runs that no mean contains, each with its reason.
+/// Runs that the folder's description does not mean, for whoever looks for them.
+Section other_runs_section(const Results& results, const std::vector<Point>& others) {
+  if (others.empty()) return {};
+  const std::string body =
+      html_paragraph(
+          "They were made under other descriptions, earlier ones of which are kept as experiment.1.yaml, "
+          "experiment.2.yaml, ...; no figure and no finding above contains them. Points are told apart by "
+          "the settings in which they differ.") +
+      html_table(points_table(results, others));
+  return {"", html_details(fmt::format("Other runs in this folder ({})",
+                                       counted(static_cast<int64_t>(others.size()), "point")),
+                           body)};
+}
+
+/// Runs that no mean contains, each with its reason, and runs that a reader should know something of.
 Section missing_section(const Results& results) {
   HtmlTable table{{"run", "what happened", "last evaluated step"}, {}, 2};
   for (const RunResult& run : results.runs) {
@@ -127,13 +167,11 @@ Section missing_section(const Results& results) {
   return {"Left out of every mean", table.rows.empty() ? "" : html_table(table)};
 }
 
-void flatten_settings(const Config& config, const std::string& path, TextPairs& settings) {
-  if (!config.is_mapping()) {
-    settings.emplace_back(path, config.kind == Config::Kind::scalar ? config.text : config.to_line());
-    return;
-  }
-  for (const auto& [key, place, value] : config.entries)
-    flatten_settings(value, path.empty() ? key : path + "." + key, settings);
+Section remarks_section(const Results& results) {
+  HtmlTable table{{"run", "remark"}, {}, 2};
+  for (const RunResult& run : results.runs)
+    for (const std::string& remark : run.remarks) table.rows.push_back({run.id, remark});
+  return {"Changed after it was run", table.rows.empty() ? "" : html_table(table)};
 }
 
 /// The distinct texts under each key, in order of appearance.
@@ -159,7 +197,8 @@ std::string joined_texts(const std::vector<std::string>& texts) {
 
 Section settings_section(const Results& results) {
   std::vector<TextPairs> runs;
-  for (const RunResult& run : results.runs) flatten_settings(run.description, "", runs.emplace_back());
+  for (const RunResult& run : results.runs)
+    if (run.planned) runs.push_back(flat_settings(run.description));
   HtmlTable common{{"setting", "value"}, {}, 2};
   HtmlTable varied{{"setting", "values"}, {}, 2};
   for (const auto& [key, texts] : distinct_texts(runs)) {
@@ -178,7 +217,8 @@ Section settings_section(const Results& results) {
 
 Section provenance_section(const Results& results) {
   std::vector<TextPairs> runs;
-  for (const RunResult& run : results.runs) runs.push_back(run.provenance);
+  for (const RunResult& run : results.runs)
+    if (run.planned) runs.push_back(run.provenance);
   HtmlTable table{{"what", "recorded"}, {}, 2};
   for (auto& [key, texts] : distinct_texts(runs)) {
     const bool time = key == "started" || key == "finished";
@@ -213,20 +253,21 @@ std::filesystem::path write_report(const Results& results) {
         results.skipped.empty()
             ? std::string{}
             : fmt::format(" ({}: {})", results.skipped.front().folder, results.skipped.front().reason)));
-  const std::vector<Point> points = aggregate(results);
+  const std::vector<Point> all = aggregate(results), points = planned_points(all);
   const std::filesystem::path figures = results.folder / "figures";
   make_directory(figures);
   Page page{results.options.title.empty() ? results.name : results.options.title, results.question, {}};
   page.sections.push_back(findings_section(results, points));
   page.sections.push_back(first_figure(results, points, figures));
   page.sections.push_back(accuracy_section(points, figures));
-  if (Section geometry = geometry_section(points, figures); !geometry.body.empty())
-    page.sections.push_back(std::move(geometry));
+  page.sections.push_back(geometry_section(points, figures));
   page.sections.push_back(points_section(results, points));
-  if (Section missing = missing_section(results); !missing.body.empty())
-    page.sections.push_back(std::move(missing));
+  page.sections.push_back(missing_section(results));
+  page.sections.push_back(remarks_section(results));
+  page.sections.push_back(other_runs_section(results, planned_points(all, false)));
   page.sections.push_back(settings_section(results));
   page.sections.push_back(provenance_section(results));
+  std::erase_if(page.sections, [](const Section& section) { return section.body.empty(); });
   const std::filesystem::path file = results.folder / "report.html";
   write_file_atomically(file, html_page(page));
   return file;

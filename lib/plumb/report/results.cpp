@@ -3,141 +3,52 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <map>
-#include <tuple>
-
-#include <nlohmann/json.hpp>
+#include <set>
 
 #include "plumb/core/error.hpp"
-#include "plumb/core/files.hpp"
+#include "plumb/experiment/experiment.hpp"
+#include "plumb/experiment/identity.hpp"
 #include "plumb/experiment/sweep.hpp"
+#include "plumb/report/run_folder.hpp"
 
 namespace plumb {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// Whether a run of `left` comes before one of `right` on the same axes; empty labels tell nothing.
+using LabelOrder = std::function<std::optional<bool>(const TextPairs& left, const TextPairs& right)>;
 
-Json load_json(const std::filesystem::path& file) {
-  try {
-    Json json = Json::parse(read_file(file));
-    if (!json.is_object()) throw DataError(fmt::format("{}: is no JSON object", file.string()));
-    return json;
-  } catch (const Json::parse_error& error) {
-    throw DataError(fmt::format("{}: is no JSON: {}", file.string(), error.what()));
-  }
-}
-
-std::string json_text(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_float()) return fmt::format("{}", value.get<double>());
-  if (value.is_array()) {
-    std::vector<std::string> parts;
-    for (const Json& part : value) parts.push_back(json_text(part));
-    return fmt::format("{}", fmt::join(parts, ", "));
-  }
-  return value.is_null() ? "" : value.dump();
-}
-
-TextPairs json_pairs(const Json& object) {
-  TextPairs pairs;
-  for (const auto& [key, value] : object.items()) pairs.emplace_back(key, json_text(value));
-  return pairs;
-}
-
-std::string text_at(const Json& object, const std::string& key) {
-  return object.contains(key) ? json_text(object.at(key)) : std::string{};
-}
-
-/// A CSV file of a run. An unfinished run may have been stopped in the middle of its last line, which is left
-/// out.
-Table load_series(const std::filesystem::path& file, bool finished, const std::vector<std::string>& needed) {
-  std::string text = read_file(file);
-  if (!finished) text.resize(text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
-  Table table = Table::parse(text, file.string());
-  for (const std::string& column : needed)
-    if (!table.has(column)) throw DataError(fmt::format("{}: has no column '{}'", file.string(), column));
-  return table;
-}
-
-/// The type of the probe called `name` in a run's description; the name itself when it is not there.
-std::string probe_type(const Config& description, const std::string& name) {
-  const Config* list = description.find("probes");
-  if (list == nullptr) return name;
-  for (const Config& item : list->items) {
-    const Config* type = item.find("type");
-    const Config* own = item.find("name");
-    if (type != nullptr && own != nullptr && own->text == name) return type->text;
-  }
-  return name;
-}
-
-void load_probes(const std::filesystem::path& folder, bool finished, RunResult& run) {
-  if (!std::filesystem::is_directory(folder)) return;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".csv") continue;
-    const std::string name = entry.path().stem().string();
-    // A run killed before the header reached the disk has not measured anything.
-    if (!finished && read_file(entry.path()).find('\n') == std::string::npos) continue;
-    run.probes.push_back(
-        {name, probe_type(run.description, name), load_series(entry.path(), finished, {"step", "epoch"})});
-  }
-  std::sort(run.probes.begin(), run.probes.end(),
-            [](const ProbeResult& left, const ProbeResult& right) { return left.name < right.name; });
-}
-
-RunResult load_run(const std::filesystem::path& folder) {
-  RunResult run;
-  run.id = folder.filename().string();
-  run.description = Config::load(folder / "run.yaml");
-  Json provenance = load_json(folder / "provenance.json");
-  if (provenance.contains("axes") && provenance["axes"].is_object())
-    run.axes = json_pairs(provenance["axes"]);
-  run.seed = text_at(provenance, "seed");
-  provenance.erase("axes");
-  run.provenance = json_pairs(provenance);
-  const bool finished = std::filesystem::exists(folder / "outcome.json");
-  if (finished) {
-    const Json outcome = load_json(folder / "outcome.json");
-    run.ending = RunResult::Ending{text_at(outcome, "outcome"), text_at(outcome, "message")};
-    if (outcome.contains("training_seconds") && outcome["training_seconds"].is_number())
-      run.ending->training_seconds = outcome["training_seconds"].get<double>();
-    if (outcome.contains("probe_seconds") && outcome["probe_seconds"].is_number())
-      run.ending->probe_seconds = outcome["probe_seconds"].get<double>();
-    if (run.ending->outcome.empty())
-      throw DataError(fmt::format("{}: names no outcome", (folder / "outcome.json").string()));
-  }
-  // A run that failed, or only just began, may have measured nothing; that is an ending, not a damaged
-  // folder.
-  const bool measured = std::filesystem::exists(folder / "evaluations.csv");
-  if (!measured && run.ending && run.ending->outcome != "failed")
-    throw DataError(fmt::format("{}: is missing in a finished run", (folder / "evaluations.csv").string()));
-  if (measured) run.evaluations = load_series(folder / "evaluations.csv", finished, {"step"});
-  if (std::filesystem::exists(folder / "steps.csv"))
-    run.steps = load_series(folder / "steps.csv", finished, {"step", "loss"});
-  if (std::filesystem::exists(folder / "timing.csv"))
-    run.timing = load_series(folder / "timing.csv", finished, {"step"});
-  load_probes(folder / "probes", finished, run);
-  return run;
-}
-
-/// By point, in the order in which the sweep writes them, then by seed.
-void sort_runs(std::vector<RunResult>& runs, const Config& description) {
+/// The order in which the sweep writes its points, where it can be read.
+LabelOrder sweep_order(const Config& description) {
   std::map<std::pair<std::string, std::string>, size_t> order;
-  if (const Config* sweep = description.find("sweep"))
-    for (const SweepAxis& axis : read_sweep(*sweep))
-      for (const SweepPoint& point : axis.points)
-        order.emplace(std::pair{axis.name, point.label}, order.size());
-  const auto rank = [&order](const std::pair<std::string, std::string>& point) {
-    const auto found = order.find(point);
-    return found == order.end() ? order.size() : found->second;
-  };
-  std::stable_sort(runs.begin(), runs.end(), [&rank](const RunResult& left, const RunResult& right) {
-    for (size_t i = 0; i < std::min(left.axes.size(), right.axes.size()); ++i) {
-      const auto& a = left.axes[i];
-      const auto& b = right.axes[i];
-      if (a.second == b.second) continue;
-      return rank(a) != rank(b) ? rank(a) < rank(b) : natural_less(a.second, b.second);
+  try {
+    if (const Config* sweep = description.find("sweep"))
+      for (const SweepAxis& axis : read_sweep(*sweep))
+        for (const SweepPoint& point : axis.points)
+          order.emplace(std::pair{axis.name, point.label}, order.size());
+  } catch (const Error&) {  // labels are ordered by their text, then
+  }
+  return [order](const TextPairs& left, const TextPairs& right) -> std::optional<bool> {
+    const auto rank = [&order](const std::pair<std::string, std::string>& point) {
+      const auto found = order.find(point);
+      return found == order.end() ? order.size() : found->second;
+    };
+    for (size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
+      if (left[i].second == right[i].second) continue;
+      return rank(left[i]) != rank(right[i]) ? rank(left[i]) < rank(right[i])
+                                             : natural_less(left[i].second, right[i].second);
     }
+    return std::nullopt;
+  };
+}
+
+/// By point, in the order in which the sweep writes them, then by seed; other runs after those planned.
+void sort_runs(std::vector<RunResult>& runs, const Config& description) {
+  const LabelOrder before = sweep_order(description);
+  std::stable_sort(runs.begin(), runs.end(), [&](const RunResult& left, const RunResult& right) {
+    if (left.planned != right.planned) return left.planned;
+    if (const auto first = before(left.axes, right.axes)) return *first;
     return left.seed != right.seed ? natural_less(left.seed, right.seed) : natural_less(left.id, right.id);
   });
 }
@@ -148,20 +59,127 @@ std::string reason_without_folder(std::string reason, const std::filesystem::pat
   return reason;
 }
 
-void load_runs(Results& results) {
-  for (const auto& entry : std::filesystem::directory_iterator(results.folder)) {
-    const std::string name = entry.path().filename().string();
-    if (!entry.is_directory() || name == "figures" || name.starts_with('.')) continue;
-    if (!std::filesystem::exists(entry.path() / "run.yaml")) {
-      results.skipped.push_back({name, "has no run.yaml; it is no run"});
+/// Whether a folder has anything in it that a run writes.
+bool holds_run(const std::filesystem::path& folder) {
+  std::error_code unknown;
+  for (const char* file : {"run.yaml", "provenance.json", "outcome.json", "evaluations.csv", "checkpoint.pt"})
+    if (std::filesystem::exists(std::filesystem::symlink_status(folder / file, unknown))) return true;
+  return false;
+}
+
+/// Reads what one entry of the experiment's folder is.
+void load_entry(const std::filesystem::directory_entry& entry, const std::set<std::string>& planned,
+                Results& results) {
+  std::string name = entry.path().filename().string();
+  std::error_code error;
+  if (!entry.is_directory(error)) {
+    // Files of the experiment, or of its user; a run is a folder.
+    const bool lost_link = entry.is_symlink(error) && !entry.exists(error);
+    if (lost_link)
+      results.skipped.push_back({std::move(name), "is a link to nothing"});
+    else if (planned.contains(name))
+      results.skipped.push_back({std::move(name), "is no folder"});
+    return;
+  }
+  if (name == "figures" && !holds_run(entry.path())) return;  // a report's own
+  try {
+    results.runs.push_back(load_run(entry.path()));
+  } catch (const std::exception& failure) {  // one damaged run must not hide the others
+    results.skipped.push_back({std::move(name), reason_without_folder(failure.what(), entry.path())});
+  }
+}
+
+/// The runs that today's experiment.yaml expands to, by identity and seed.
+struct Plan {
+  std::map<std::string, const PlannedRun*> by_key;
+  std::set<std::string> ids;
+  std::vector<PlannedRun> runs;
+  std::string unreadable;  // why there is none
+};
+
+std::string key_of(const Config& identity, const std::string& seed) {
+  return identity.to_yaml() + "seed " + seed;
+}
+
+Plan read_plan(const Config& description) {
+  Plan plan;
+  try {
+    plan.runs = Experiment::read(description).runs;
+  } catch (const std::exception& error) {
+    plan.unreadable = error.what();
+  }
+  for (const PlannedRun& planned : plan.runs) {
+    plan.ids.insert(planned.id);
+    plan.by_key.emplace(key_of(run_identity(planned.run.description()), fmt::format("{}", planned.run.seed)),
+                        &planned);
+  }
+  return plan;
+}
+
+/// Of two runs with the same identity and seed, which are the same numbers, the one to count.
+bool better(const RunResult& left, const RunResult& right, const std::set<std::string>& planned) {
+  if (left.completed() != right.completed()) return left.completed();
+  if (left.ending.has_value() != right.ending.has_value()) return left.ending.has_value();
+  if (planned.contains(left.id) != planned.contains(right.id)) return planned.contains(left.id);
+  const double left_end = left.last("step").value_or(-1), right_end = right.last("step").value_or(-1);
+  return left_end != right_end ? left_end > right_end : natural_less(left.id, right.id);
+}
+
+/// A seed of a point counts once, in whatever folders it lies.
+void count_once(Results& results, const std::set<std::string>& planned) {
+  std::map<std::string, size_t> kept;
+  std::vector<RunResult> runs;
+  for (RunResult& run : results.runs) {
+    std::string key = key_of(run.identity, run.seed);
+    for (const auto& [axis, label] : run.planned ? run.axes : TextPairs{}) key += "\n" + axis + ": " + label;
+    const auto [place, added] = kept.emplace(std::move(key), runs.size());
+    if (added) {
+      runs.push_back(std::move(run));
       continue;
     }
-    try {
-      results.runs.push_back(load_run(entry.path()));
-    } catch (const Error& error) {  // one damaged run must not hide the others
-      results.skipped.push_back({name, reason_without_folder(error.what(), entry.path())});
-    }
+    RunResult& other = runs[place->second];
+    if (better(run, other, planned)) std::swap(run, other);
+    results.skipped.push_back(
+        {run.id, fmt::format("is the same run as {}: equal description and seed; counted once", other.id)});
   }
+  results.runs = std::move(runs);
+}
+
+/// Tells runs of the description from others, and gives them today's labels.
+void match(Results& results, const Plan& plan) {
+  std::set<const PlannedRun*> found;
+  std::vector<const PlannedRun*> matches;
+  for (const RunResult& run : results.runs) {
+    const auto planned = plan.by_key.find(key_of(run.identity, run.seed));
+    matches.push_back(planned == plan.by_key.end() ? nullptr : planned->second);
+    if (matches.back() != nullptr) found.insert(matches.back());
+  }
+  if (found.empty()) {
+    results.all_planned_because = plan.unreadable.empty()
+                                      ? "experiment.yaml expands to none of the runs in this folder"
+                                      : plan.unreadable;
+    return;
+  }
+  for (size_t i = 0; i < matches.size(); ++i) {
+    results.runs[i].planned = matches[i] != nullptr;
+    if (matches[i] != nullptr) results.runs[i].axes = matches[i]->axes;
+  }
+  for (const PlannedRun& planned : plan.runs)
+    if (!found.contains(&planned) &&
+        !std::any_of(results.skipped.begin(), results.skipped.end(),
+                     [&](const auto& other) { return other.folder == planned.id; }))
+      ++results.missing;
+}
+
+void load_runs(Results& results) {
+  const Plan plan = read_plan(results.description);
+  std::error_code error;
+  std::filesystem::directory_iterator entry(results.folder, error), end;
+  for (; !error && entry != end; entry.increment(error)) load_entry(*entry, plan.ids, results);
+  if (error) throw DataError(fmt::format("{}: cannot be read: {}", results.folder.string(), error.message()));
+  match(results, plan);
+  count_once(results, plan.ids);
+  sort_runs(results.runs, results.description);
   std::sort(results.skipped.begin(), results.skipped.end(),
             [](const auto& left, const auto& right) { return left.folder < right.folder; });
 }
@@ -236,7 +254,6 @@ Results load_results(const std::filesystem::path& folder) {
   if (const Config* section = results.description.find("report"))
     results.options = read_options<ReportOptions>(*section);
   load_runs(results);
-  sort_runs(results.runs, results.description);
   return results;
 }
 

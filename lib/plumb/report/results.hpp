@@ -19,9 +19,10 @@ using TextPairs = std::vector<std::pair<std::string, std::string>>;
 
 /// What one probe of a run recorded.
 struct ProbeResult {
-  std::string name;  // of its file
-  std::string type;  // of the component
-  Table table;       // step, epoch and the probe's columns
+  std::string name;                  // of its file
+  std::string type;                  // of the component
+  Table table;                       // step, epoch and the probe's columns
+  std::vector<std::string> remarks;  // on how it was measured, from which step on
 
   /// The last finite value of a column; absent when there is none.
   std::optional<double> last(std::string_view column) const;
@@ -33,15 +34,19 @@ struct RunResult {
   struct Ending {
     std::string outcome;  // train_accuracy_reached, ..., diverged, failed
     std::string message;
-    double training_seconds = std::numeric_limits<double>::quiet_NaN();  // NaN: not recorded
+    double step = std::numeric_limits<double>::quiet_NaN();              // NaN: not recorded
+    double training_seconds = std::numeric_limits<double>::quiet_NaN();  // likewise
     double probe_seconds = std::numeric_limits<double>::quiet_NaN();     // likewise
   };
 
   std::string id;        // name of its folder
-  Config description;    // run.yaml: every setting
-  TextPairs axes;        // axis name -> label of this run's point
+  Config description;    // every setting, as it was run
+  Config identity;       // what of it the numbers follow from, without the seed (run_identity)
+  TextPairs axes;        // axis name -> label of this run's point, in today's experiment.yaml or when it ran
+  bool planned = true;   // false: one of the other runs in the folder
   TextPairs provenance;  // everything else known about its making
   std::string seed;
+  std::vector<std::string> remarks;  // what a reader should know of it before trusting it
   std::optional<Ending> ending;
   Table steps;                      // steps.csv
   Table evaluations;                // evaluations.csv
@@ -68,7 +73,7 @@ struct RunResult {
 
 /// One experiment and everything found in its folder.
 struct Results {
-  /// A folder that was left out, and why.
+  /// Something in the folder that was left out, and why.
   struct Skipped {
     std::string folder;
     std::string reason;
@@ -79,11 +84,16 @@ struct Results {
   std::string question;
   Config description;  // experiment.yaml as given
   ReportOptions options;
-  std::vector<RunResult> runs;  // by point in the order of the description, then by seed
+  std::vector<RunResult> runs;  // those of the description in its order, then others; by point, then by seed
   std::vector<Skipped> skipped;
+  std::string
+      all_planned_because;  // why every run counts as one of the description; empty: they were matched
+  int64_t missing = 0;      // runs of the description that have no folder
 };
 
-/// Reads `<folder>/experiment.yaml` and every run beside it. Folders that are no runs, or are damaged, are
+/// Reads `<folder>/experiment.yaml` and every run beside it. A run belongs to the description when the
+/// description expands to one with the same identity and seed, whatever its folder is called; all do when it
+/// expands to none of them. Whatever is no run, is damaged, or repeats another run's identity and seed is
 /// skipped with the reason. Throws DataError when experiment.yaml is missing, ConfigError when its report
 /// section is wrong.
 Results load_results(const std::filesystem::path& folder);

@@ -111,6 +111,7 @@ Outcome Trainer::train(TrainingObserver& observer) {
     switch_clock(training_seconds_);
     observer.before_step(state);
     switch_clock(measuring_seconds_);
+    if (step_ % sampler_.steps_per_epoch() == 0) epoch_ = {};
     update(indices, rate);
     ++step_;
     switch_clock(training_seconds_);
@@ -171,6 +172,7 @@ void Trainer::update(const Tensor& indices, double learning_rate) {
   optimizer_->step(learning_rate);
   accumulate(interval_, sums, examples);
   accumulate(since_evaluation_, sums, examples);
+  accumulate(epoch_, sums, examples);
 }
 
 double Trainer::learning_rate() const {
@@ -190,7 +192,9 @@ void Trainer::accumulate(Means& means, const Tensor& sums, int64_t examples) con
   means.examples += examples;
 }
 
-Interval Trainer::take(Means& means) const {
+Interval Trainer::epoch_means() const { return mean(epoch_); }
+
+Interval Trainer::mean(const Means& means) const {
   Interval interval{step_, epoch(), learning_rate(), not_defined, not_defined};
   if (means.examples > 0) {
     const double examples = static_cast<double>(means.examples);
@@ -198,6 +202,11 @@ Interval Trainer::take(Means& means) const {
     interval.loss = means.totals[0].item<double>() / examples;
     interval.accuracy = means.totals[1].item<double>() / examples;
   }
+  return interval;
+}
+
+Interval Trainer::take(Means& means) const {
+  const Interval interval = mean(means);
   means = {};
   return interval;
 }
@@ -266,6 +275,7 @@ Archive Trainer::state() const {
   archive.put("global_generators", save_global_generators(device_));
   archive.put("interval", save(interval_));
   archive.put("since_evaluation", save(since_evaluation_));
+  archive.put("epoch", save(epoch_));
   archive.put("step", step_);
   archive.put("evaluated_at", evaluated_at_);
   if (evaluated_) {
@@ -286,6 +296,8 @@ void Trainer::load(const Archive& archive) {
   load_global_generators(archive.archive("global_generators"), device_);
   restore(interval_, archive.archive("interval"));
   restore(since_evaluation_, archive.archive("since_evaluation"));
+  // Absent from checkpoints of versions that did not show it; nothing of the run depends on it.
+  if (archive.contains("epoch")) restore(epoch_, archive.archive("epoch"));
   step_ = archive.integer("step");
   evaluated_at_ = archive.number("evaluated_at");
   evaluated_.reset();  // version 0.1 did not save it

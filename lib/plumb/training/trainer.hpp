@@ -102,6 +102,9 @@ class Trainer {
   /// Loss and accuracy on the training set at the last evaluation, this session's or an earlier one's; NaN
   /// before the first one.
   Fit last_evaluation() const { return evaluated_.value_or(Fit{}); }
+  /// Means over the batches of the epoch under way, or of the one that this update ended; NaN before the
+  /// first batch.
+  Interval epoch_means() const;
   double training_seconds() const { return training_seconds_; }
   double evaluation_seconds() const { return evaluation_seconds_; }
   /// Spent in the observer's looks at the states; part of no other meter, nor of the time limit.
@@ -125,6 +128,7 @@ class Trainer {
   Moment moment() { return {step_, epoch(), *network_, data_, loss_}; }
   void update(const Tensor& indices, double learning_rate);
   void accumulate(Means& means, const Tensor& sums, int64_t examples) const;
+  Interval mean(const Means& means) const;
   Interval take(Means& means) const;
   Archive save(const Means& means) const;
   void restore(Means& means, const Archive& archive) const;
@@ -152,7 +156,7 @@ class Trainer {
   int64_t step_ = 0;
   double evaluated_at_ = -1;      // epoch of the last evaluation
   std::optional<Fit> evaluated_;  // its loss and accuracy on the training set
-  Means interval_, since_evaluation_;
+  Means interval_, since_evaluation_, epoch_;
   double training_seconds_ = 0;
   double evaluation_seconds_ = 0;
   double measuring_seconds_ = 0;
