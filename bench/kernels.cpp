@@ -22,7 +22,7 @@ using namespace plumb;
 namespace {
 
 struct BenchOptions {
-  std::string model = "{type: mlp}", route = "automatic";
+  std::string model = "{type: mlp}", route = "automatic", device = "cpu";
   std::vector<int64_t> shape{3, 28, 28};
   int threads = 2;
   int64_t examples = 8, outputs = 10, repeat = 3, memory_mib = 0;
@@ -49,11 +49,21 @@ double peak_mebibytes() {
   return 0;
 }
 
+/// Waits for what a GPU was told to do.
+void finish_queue(const at::Device& device) {
+  if (device.is_cuda()) torch::cuda::synchronize(device.index());
+}
+
 /// Rate of a 2048 x 2048 product in float32, GFLOP/s.
-double product_rate() {
-  const Tensor a = at::randn({2048, 2048}), b = at::randn({2048, 2048});
+double product_rate(const at::Device& device) {
+  const at::TensorOptions options(device);
+  const Tensor a = at::randn({2048, 2048}, options), b = at::randn({2048, 2048}, options);
   a.mm(b);
-  return 2e-9 * std::pow(2048.0, 3) / seconds_of([&] { a.mm(b); });
+  finish_queue(device);
+  return 2e-9 * std::pow(2048.0, 3) / seconds_of([&] {
+           a.mm(b);
+           finish_queue(device);
+         });
 }
 
 double median(std::vector<double> values) {
@@ -133,31 +143,35 @@ nlohmann::json measure(const BenchOptions& options) {
   Config description = Config::parse("model: " + options.model, "--model");
   const auto network =
       read_options<ModelChoice>(description).model.make({options.shape, options.outputs}, generator);
+  const at::Device device(options.device);
+  network->to(device);
   network->eval();
   const NetworkFunction function(*network);
   std::vector<int64_t> sizes = options.shape;
   sizes.insert(sizes.begin(), options.examples);
-  const Tensor inputs = at::randn(sizes, generator);
+  const Tensor inputs = at::randn(sizes, generator).to(device);  // the same ones on every device
   if (options.matrix_free) return without_matrix(function, inputs, generator);
   TangentKernelOptions wanted{.route = route_of(options.route),
                               .outputs = options.summed ? KernelOutputs::summed : KernelOutputs::pairs};
   if (options.unchecked) wanted.check = KernelCheck::none;
   if (options.memory_mib > 0) wanted.memory = options.memory_mib << 20;
   if (options.routes) return all_routes(function, inputs, wanted, std::max<int64_t>(2, options.repeat));
-  std::vector<double> wall, rates{product_rate()};
+  std::vector<double> wall, rates{product_rate(device)};
   const double before = peak_mebibytes();
   TangentKernel kernel;
   for (int64_t i = 0; i < options.repeat; ++i) {
     wall.push_back(seconds_of([&] {
       kernel.matrix = Tensor();  // one kernel at a time
       kernel = tangent_kernel(function, inputs, wanted);
+      finish_queue(device);
     }));
     // The rate moves with what else the machine does, and asking for it empties the caches.
-    if (wall.back() > 0.5 || i + 1 == options.repeat) rates.push_back(product_rate());
+    if (wall.back() > 0.5 || i + 1 == options.repeat) rates.push_back(product_rate(device));
   }
   const Versions version = versions();
   return {
       {"side", "plumb " + options.route + (options.unchecked ? ", unchecked" : "")},
+      {"device", options.device},
       {"wall", wall},
       {"peak_mib", peak_mebibytes()},
       {"before_mib", before},
@@ -193,6 +207,7 @@ int main(int argc, char** argv) {
                    "extreme eigenvalues and a solution without the matrix");
   program.add_option("--memory-mib", options.memory_mib, "budget; 0: half of what is available");
   program.add_option("--repeat", options.repeat)->check(CLI::PositiveNumber);
+  program.add_option("--device", options.device, "cpu, cuda or cuda:1");
   program.add_option("--threads", options.threads);
   CLI11_PARSE(program, argc, argv);
   at::set_num_threads(options.threads);

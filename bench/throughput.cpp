@@ -10,6 +10,7 @@
 
 #include "plumb/core/memory.hpp"
 #include "plumb/data/preprocessing.hpp"
+#include "plumb/data/problem.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/training/trainer.hpp"
 
@@ -20,23 +21,32 @@ namespace {
 constexpr int64_t classes = 10;
 
 struct BenchOptions {
-  std::string model, memory_format = "channels_last";
+  std::string model, memory_format = "channels_last", device = "cpu", data;
+  bool trainer_only = false;
   int threads = 1;
   int64_t examples = 12800, batch = 128, blocks = 1, steps = 10, warmup = 2;
 };
 
 /// Seconds per step of each block: on the wall's clock and of the process.
 struct Series {
-  std::vector<double> wall, cpu;
+  at::Device device;
+  std::vector<double> wall = {}, cpu = {};
 
   void time_block(int64_t steps, const std::function<void(int64_t)>& work) {
+    finish_queue();
     const auto began = std::chrono::steady_clock::now();
     const double cpu_began = cpu_seconds();
     work(steps);
+    finish_queue();
     const double cpu_ended = cpu_seconds();
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began;
     wall.push_back(passed.count() / static_cast<double>(steps));
     cpu.push_back((cpu_ended - cpu_began) / static_cast<double>(steps));
+  }
+
+  /// Waits for what a GPU was told to do.
+  void finish_queue() const {
+    if (device.is_cuda()) torch::cuda::synchronize(device.index());
   }
 
   static double cpu_seconds() {
@@ -59,17 +69,34 @@ TrainingOptions training_options(const BenchOptions& options) {
       options.batch)));
 }
 
-/// White noise, whitened, resident: as a run holds CIFAR-10.
-TrainingData random_images(const BenchOptions& options, const Signature& signature, const Seed& seed) {
+/// Random labels for the first images of CIFAR-10, or for as much white noise; whitened, resident, as a run
+/// holds them.
+TrainingData random_labels(const BenchOptions& options, const Signature& signature, const Seed& seed) {
   at::Generator generator = seed.stream("images");
-  std::vector<int64_t> shape = signature.input;
-  shape.insert(shape.begin(), options.examples);
+  Tensor images;
+  if (options.data.empty()) {
+    std::vector<int64_t> shape = signature.input;
+    shape.insert(shape.begin(), options.examples);
+    images = at::rand(shape, generator);
+  } else {
+    const Dataset cifar = datasets().at("cifar10")->make({options.data, seed});
+    images = make_problem(cifar, {.crop = signature.input[1]}, at::kFloat)
+                 .train.inputs.slice(0, 0, options.examples);
+  }
+  const at::Device device(options.device);
   TrainingData data;
-  data.train.inputs = at::rand(shape, generator);
-  data.train.inputs = Normalizer(Normalization::whiten, data.train.inputs)(data.train.inputs);
-  data.train.labels = at::randint(classes, {options.examples}, generator, at::kLong);
+  data.train.inputs = Normalizer(Normalization::whiten, images)(images).to(device);
+  data.train.labels = at::randint(classes, {images.size(0)}, generator, at::kLong).to(device);
   data.clean_labels = data.train.labels;
   return data;
+}
+
+/// The mean loss of the first 1,000 examples as the network stands, which shows that it did train.
+double loss_now(Network& network, const TrainingData& data) {
+  const torch::NoGradGuard no_gradient;
+  network.eval();
+  const Tensor outputs = network.forward(data.evaluation_inputs(data.train.inputs.slice(0, 0, 1000)));
+  return at::cross_entropy_loss(outputs, data.train.labels.slice(0, 0, 1000)).item<double>();
 }
 
 /// Forward, backward and update without metrics: on the first batch over and over, or on new ones.
@@ -81,7 +108,7 @@ class BareLoop {
         data_(data),
         loss_(options.loss.make()),
         optimizer_(options.optimizer.make(network_->parameters())),
-        sampler_(data.train.size(), options.batch_size, seed.stream("batches"), at::kCPU),
+        sampler_(data.train.size(), options.batch_size, seed.stream("batches"), data.train.inputs.device()),
         inputs_(data.evaluation_inputs(data.train.inputs.slice(0, 0, options.batch_size)).clone()),
         labels_(data.train.labels.slice(0, 0, options.batch_size)) {}
 
@@ -121,7 +148,9 @@ void measure(const BenchOptions& options) {
   const Signature signature{.input = {3, 28, 28}, .outputs = classes};
   at::Generator weights = seed.stream("weights");
   const auto network = models().at(options.model)->make(signature, weights);
-  TrainingData data = random_images(options, signature, seed);
+  const at::Device device(options.device);
+  network->to(device);
+  TrainingData data = random_labels(options, signature, seed);
   data.channels_last = options.memory_format == "channels_last" && lay_out_channels_last(*network);
 
   const TrainingOptions training = training_options(options);
@@ -134,10 +163,11 @@ void measure(const BenchOptions& options) {
   BareLoop bare(network, data, training, seed);
 
   train(options.warmup);
-  bare.train_on_fixed(options.warmup);
-  Series trained, fresh, fixed;
+  if (!options.trainer_only) bare.train_on_fixed(options.warmup);
+  Series trained{device}, fresh{device}, fixed{device};
   for (int64_t block = 0; block < options.blocks; ++block) {
     trained.time_block(options.steps, train);
+    if (options.trainer_only) continue;
     fresh.time_block(options.steps, [&](int64_t steps) { bare.train_on_new(steps); });
     fixed.time_block(options.steps, [&](int64_t steps) { bare.train_on_fixed(steps); });
   }
@@ -147,6 +177,10 @@ void measure(const BenchOptions& options) {
                                       {"model", options.model},
                                       {"parameters", parameter_count(*network)},
                                       {"threads", at::get_num_threads()},
+                                      {"device", options.device},
+                                      {"images", options.data.empty() ? "random" : "CIFAR-10"},
+                                      {"examples", data.train.size()},
+                                      {"loss", loss_now(*network, data)},
                                       {"plumb", version.plumb},
                                       {"commit", version.commit},
                                       {"libtorch", version.libtorch},
@@ -158,6 +192,7 @@ void measure(const BenchOptions& options) {
     std::cout << line.dump() << "\n";
   };
   print("plumb", trained);
+  if (options.trainer_only) return;
   print("plumb without metrics", fresh);
   print("plumb on one batch", fixed);
 }
@@ -170,6 +205,9 @@ int main(int argc, char** argv) {
   app.add_option("model", options.model, "name of an architecture")->required();
   app.add_option("--memory-format", options.memory_format)
       ->check(CLI::IsMember({"channels_last", "contiguous"}));
+  app.add_option("--device", options.device, "cpu, cuda or cuda:1");
+  app.add_option("--data", options.data, "folder of CIFAR-10; without it the images are random");
+  app.add_flag("--trainer-only", options.trainer_only, "not the same steps without metrics and on one batch");
   app.add_option("--threads", options.threads);
   app.add_option("--examples", options.examples);
   app.add_option("--batch", options.batch);

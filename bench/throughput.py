@@ -5,6 +5,7 @@ Prints one JSON object: seconds per step, one list entry per block of steps, and
 import argparse
 import json
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -76,11 +77,11 @@ def training_steps(model, images, labels, batch_size):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
     examples = len(images)
-    total_loss = torch.zeros(())
-    total_hits = torch.zeros((), dtype=torch.long)
+    total_loss = torch.zeros((), device=images.device)
+    total_hits = torch.zeros((), dtype=torch.long, device=images.device)
     model.train()
     while True:
-        order = torch.randperm(examples)
+        order = torch.randperm(examples, device=images.device)
         for begin in range(0, examples, batch_size):
             indices = order[begin:begin + batch_size]
             inputs = images.index_select(0, indices)
@@ -95,10 +96,20 @@ def training_steps(model, images, labels, batch_size):
             yield
 
 
+def cifar10(folder, examples):
+    """The middle 28 x 28 pixels of the first training images, between 0 and 1, from the official binary version."""
+    files = [Path(folder) / "cifar-10-batches-bin" / f"data_batch_{k}.bin" for k in range(1, 6)]
+    records = torch.cat([torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8) for file in files])
+    images = records.view(-1, 3073)[:examples, 1:].reshape(-1, 3, 32, 32)
+    return images[:, :, 2:30, 2:30].float() / 255
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("--memory-format", choices=["contiguous", "channels_last"], default="contiguous")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data", help="folder of CIFAR-10; without it the images are random")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--examples", type=int, default=12800)
     parser.add_argument("--batch", type=int, default=128)
@@ -110,25 +121,38 @@ def main():
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    model = MODELS[options.model](10)
-    images = torch.rand(options.examples, 3, 28, 28)
+    device = torch.device(options.device)
+    model = MODELS[options.model](10).to(device)
+    images = cifar10(options.data, options.examples) if options.data else torch.rand(options.examples, 3, 28, 28)
     images = (images - images.mean((1, 2, 3), True)) / images.std((1, 2, 3), keepdim=True, unbiased=False)
-    labels = torch.randint(10, (options.examples,))
+    images = images.to(device)
+    labels = torch.randint(10, (len(images),)).to(device)
     if options.memory_format == "channels_last":
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
+
+    def finish_queue():
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
     steps = training_steps(model, images, labels, options.batch)
     for _ in range(options.warmup):
         next(steps)
     wall, cpu = [], []
     for _ in range(options.blocks):
+        finish_queue()
         began = time.perf_counter(), time.process_time()
         for _ in range(options.steps):
             next(steps)
+        finish_queue()
         wall.append((time.perf_counter() - began[0]) / options.steps)
         cpu.append((time.process_time() - began[1]) / options.steps)
+    model.eval()
+    with torch.no_grad():
+        loss = functional.cross_entropy(model(images[:1000]), labels[:1000]).item()
     print(json.dumps({"side": f"python {options.memory_format}{options.note}", "model": options.model,
+                      "device": options.device, "images": "CIFAR-10" if options.data else "random",
+                      "examples": len(images), "loss": loss,
                       "parameters": sum(p.numel() for p in model.parameters()), "threads": torch.get_num_threads(),
                       "libtorch": torch.__version__, "wall": wall, "cpu": cpu}))
 

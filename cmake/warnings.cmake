@@ -2,7 +2,7 @@
 add_library(plumb-warnings INTERFACE)
 target_compile_options(plumb-warnings INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wold-style-cast
-  -Wno-maybe-uninitialized  # g++ 12 sees ghosts in inlined std::string destructors
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>  # g++ 12 sees ghosts in inlined std::string destructors
   $<$<BOOL:${PLUMB_WERROR}>:-Werror>)
 if(PLUMB_SANITIZE)
   target_compile_options(plumb-warnings INTERFACE -fsanitize=${PLUMB_SANITIZE} -fno-omit-frame-pointer)

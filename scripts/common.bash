@@ -2,12 +2,14 @@
 #
 #   --torch system    the distribution's libtorch-dev
 #   --torch python    the one inside the Python package torch, asked of $PYTHON (default: python3)
+#   --torch pip       pip's newest, CPU only, fetched into build-libtorch (see scripts/fetch-libtorch)
 #   --torch FOLDER    an unpacked libtorch archive, or any folder for CMAKE_PREFIX_PATH
 #   --preset NAME     a preset of CMakePresets.json (default: $PLUMB_PRESET, else release)
 #   --no-packages     install nothing
 #
 # Without --torch: what CMAKE_PREFIX_PATH or Torch_DIR in the environment name; else the distribution's; else, where the
-# distribution has none, Python's. Every LibTorch and preset has its own build folder.
+# distribution has none, Python's; else, unless nothing may be installed, pip's. Every LibTorch that is asked for and every
+# preset has its own build folder.
 # shellcheck shell=bash
 
 caller=$PWD
@@ -15,7 +17,7 @@ script=$(realpath "$0")
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 preset=${PLUMB_PRESET:-release} torch='' packages=yes rest=()
-build_folder='' torch_arguments=()
+build_folder='' torch_asked=no torch_arguments=()
 
 fail() {
   echo "$(basename "$script"): $*" >&2
@@ -41,8 +43,17 @@ read_options() {
   grep -q "\"name\": \"$preset\"" CMakePresets.json || fail "no preset '$preset' in CMakePresets.json"
 }
 
+# Prints where Python's package torch lies, without the seconds of importing it.
 python_torch() {
-  "${PYTHON:-python3}" -c 'import torch; print(torch.utils.cmake_prefix_path)' 2>/dev/null
+  "${PYTHON:-python3}" -c '
+import importlib.util
+print(importlib.util.find_spec("torch").submodule_search_locations[0])' 2>/dev/null
+}
+
+# Prints the TorchConfig.cmake of pip's newest, which is fetched when it is not there.
+pip_torch() {
+  [ "$packages" = no ] || scripts/install-packages pip >&2 || return
+  torch_config "$(scripts/fetch-libtorch)"
 }
 
 # Prints the TorchConfig.cmake below one of the given folders.
@@ -60,13 +71,18 @@ torch_config() {
 }
 
 system_has_torch() {
-  [ "$(dpkg-query --show --showformat='${db:Status-Status}' libtorch-dev 2>/dev/null)" = installed ] ||
-    [ -n "$(apt-cache madison libtorch-dev 2>/dev/null)" ]
+  if [ "$packages" = yes ]; then
+    scripts/install-packages --offered libtorch-dev
+  else
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' libtorch-dev 2>/dev/null)" = installed ]
+  fi
 }
 
-# Sets torch to "system" or to the folder of a TorchConfig.cmake.
+# Sets torch to "system" or to the folder of a TorchConfig.cmake, and torch_asked to whether it was named.
 choose_torch() {
-  local config='' folder
+  local config='' folder name
+  name=$(basename "$script")
+  torch_asked=yes
   case $torch in
     '')
       local folders=()
@@ -74,14 +90,22 @@ choose_torch() {
       for folder in ${folders[@]+"${folders[@]}"}; do
         if [ -n "$folder" ] && config=$(torch_config "$folder"); then break; fi
       done
-      if [ -z "$config" ] && ! system_has_torch && folder=$(python_torch); then
-        echo "$(basename "$script"): the distribution has no libtorch-dev; taking the LibTorch of ${PYTHON:-python3}"
-        config=$(torch_config "$folder") || true
+      if [ -z "$config" ]; then
+        torch_asked=no
+        if ! system_has_torch; then
+          if folder=$(python_torch) && config=$(torch_config "$folder"); then
+            echo "$name: this system has no libtorch-dev; taking the LibTorch of ${PYTHON:-python3}"
+          elif [ "$packages" = yes ] || [ -d build-libtorch ]; then
+            echo "$name: this system has no libtorch-dev; taking pip's"
+            config=$(pip_torch)
+          fi
+        fi
       fi
       ;;
     system) ;;
+    pip) config=$(pip_torch) ;;
     python)
-      folder=$(python_torch) || fail "--torch python: ${PYTHON:-python3} cannot import torch"
+      folder=$(python_torch) || fail "--torch python: ${PYTHON:-python3} has no package torch"
       config=$(torch_config "$folder") || fail "--torch python: no TorchConfig.cmake below $folder"
       ;;
     *) config=$(cd "$caller" && torch_config "$torch") || fail "--torch $torch: no TorchConfig.cmake there" ;;
@@ -99,7 +123,7 @@ choose_build() {
       local version
       version=$(sed -n 's/^set(PACKAGE_VERSION "\([0-9.]*\)").*/\1/p' "$torch/TorchConfigVersion.cmake" | head -n 1)
       # Two LibTorches of the same version can differ, hence the checksum of where it lies.
-      build_folder+=-torch-$version-$(cksum <<<"$torch" | cut -c 1-4)
+      [ "$torch_asked" = no ] || build_folder+=-torch-$version-$(cksum <<<"$torch" | cut -c 1-4)
       torch_arguments=("-DTorch_DIR=$torch")
       ;;
   esac
@@ -107,12 +131,9 @@ choose_build() {
 
 # Installs packages, configures and builds the given targets.
 build() {
+  [ "$packages" = no ] || scripts/install-packages build run
   choose_torch
-  if [ "$packages" = yes ]; then
-    local sections=(build run)
-    [ "$torch" != system ] || sections+=(torch)
-    scripts/install-packages "${sections[@]}"
-  fi
+  [ "$packages" = no ] || [ "$torch" != system ] || scripts/install-packages torch
   choose_build
   local jobs=${JOBS:-} gigabytes
   if [ -z "$jobs" ]; then

@@ -10,6 +10,7 @@
 #include <torch/torch.h>
 
 #include "plumb/analysis/jacobian.hpp"
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/analysis/tangent_kernel.hpp"
 
 using namespace plumb;
@@ -97,8 +98,7 @@ TEST_CASE("after the first kernel the parameters are checked in turn", "[analysi
         std::set<std::string>{"all parameters"});
 }
 
-TEST_CASE("a kernel that turns wrong is noticed within a turn, at once by a complete check",
-          "[analysis][kernel_check]") {
+TEST_CASE("a kernel that turns wrong where LibTorch batches is noticed at once", "[analysis][kernel_check]") {
   torch::manual_seed(13);
   Perceptron perceptron(3);
   const NetworkFunction function = perceptron.function();
@@ -110,9 +110,10 @@ TEST_CASE("a kernel that turns wrong is noticed within a turn, at once by a comp
   const auto complete = tangent_kernel(function, inputs, {.check = KernelCheck::complete});
   CHECK(complete.notes.size() == 1);
   CHECK(complete.matrix.allclose(right));
+  // The cotangents of the check go through LibTorch's batching together with the others here: only gradients
+  // that do not can tell, when it is their turn.
   size_t noticed = 0;
   for (int kernels = 0; kernels < 4; ++kernels) noticed += tangent_kernel(function, inputs).notes.size();
-  // The second layer, which is right, has its turn first; the first one keeps its turn until it is right.
   CHECK(noticed == 3);
 }
 
@@ -122,12 +123,30 @@ TEST_CASE("the identity tells a kernel from one that is a hundredth off", "[anal
   const NetworkFunction function = perceptron.function();
   const Tensor inputs = torch::randn({5, 4}, torch::kDouble), others = torch::randn({4, 4}, torch::kDouble);
   const Tensor left = brute_force_jacobian(function, inputs), right = brute_force_jacobian(function, others);
-  for (const Tensor& columns : {inputs, others}) {
-    const KernelIdentity identity(function, inputs, columns, KernelOutputs::pairs, 3, {0, 1, 2, 3}, 5);
-    const Tensor kernel = left.mm((columns.is_same(inputs) ? left : right).t());
-    CHECK(identity.error(kernel, 2, {}) < 1e-14);
-    CHECK(identity.error(1.01 * kernel, 2, {}) > 1e-4);
-  }
+  CheckDraws draws;
+  const Tensor u = draws.weights(15), v = draws.weights(12);
+  const std::vector<Tensor> pulled{left.t().mv(u)};
+  const Tensor square = left.mm(left.t()), cross = left.mm(right.t());
+  const std::vector<Tensor> theirs{right.t().mv(v)};
+  CHECK(kernel_identity(square, u, u, pulled, pulled).error() < 1e-14);
+  CHECK(kernel_identity(1.01 * square, u, u, pulled, pulled).error() > 1e-4);
+  CHECK(kernel_identity(cross, u, v, pulled, theirs).error() < 1e-14);
+  CHECK(kernel_identity(1.01 * cross, u, v, pulled, theirs).error() > 1e-4);
+  const Tensor traces = torch::einsum("ikp,jkp->ij", {left.view({5, 3, -1}), right.view({4, 3, -1})});
+  CHECK(summed_kernel_identity(function, traces, inputs, others, 3).error() < 1e-14);
+  CHECK(summed_kernel_identity(function, 1.01 * traces, inputs, others, 3).error() > 1e-4);
+}
+
+TEST_CASE("weights of a check are new in every call, of either sign and of no two equal magnitudes",
+          "[analysis][kernel_check]") {
+  CheckDraws first, second;
+  const Tensor u = first.weights(1000), v = second.weights(1000);
+  CHECK_FALSE(u.equal(v));
+  const Tensor magnitudes = std::get<0>(u.abs().sort());
+  CHECK(magnitudes[0].item<double>() > 0.5);
+  CHECK(magnitudes[999].item<double>() < 1.5);
+  CHECK(magnitudes.diff().min().item<double>() > 4e-4);
+  CHECK(std::abs(u.sign().mean().item<double>()) < 0.2);
 }
 
 TEST_CASE("signs that cancel in a kernel of rank one raise no alarm", "[analysis][kernel_check]") {

@@ -92,3 +92,17 @@ TEST_CASE("a growing file is cut back to where a run resumes", "[core][files]") 
                     ContainsSubstring("holds 10 bytes; the checkpoint expects"));
   CHECK(contents(folder / "rows") == "one\nthree\n");
 }
+
+TEST_CASE("a growing file knows the checksum of what it holds", "[core][files]") {
+  const test::TemporaryFolder folder;
+  AppendFile file(folder / "rows", 0);
+  CHECK(file.checksum() == 0);
+  file.append("1234");
+  file.append("56789");
+  CHECK(file.checksum() == 0xcbf43926);  // the check value of CRC-32
+  CHECK(AppendFile(folder / "rows", 9).checksum() == 0xcbf43926);
+  CHECK_NOTHROW(AppendFile(folder / "rows", 9).expect_checksum(0xcbf43926));
+  write_file_atomically(folder / "rows", "123456788");
+  CHECK_THROWS_WITH(AppendFile(folder / "rows", 9).expect_checksum(0xcbf43926),
+                    ContainsSubstring("rows: its first 9 bytes are not those that were written before"));
+}

@@ -1,6 +1,9 @@
 // Oracle: a server in this process whose file and habits are known, and checksums by the program sha256sum.
 #include "plumb/data/fetch.hpp"
 
+#include <array>
+#include <thread>
+
 #include "data/bytes.hpp"
 #include "data/http_server.hpp"
 #include "support/catch.hpp"
@@ -35,8 +38,9 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-std::string fetch_refusal(const RemoteFile& file, const fs::path& folder) {
-  return data_error([&] { fetch_file(file, folder); });
+std::string fetch_refusal(const RemoteFile& file, const fs::path& folder,
+                          const plumb::FetchOptions& options = {}) {
+  return data_error([&] { fetch_file(file, folder, options); });
 }
 
 }  // namespace
@@ -45,13 +49,13 @@ TEST_CASE("a file is downloaded, checked and not downloaded again", "[data][fetc
   const TemporaryFolder folder;
   HttpServer server({.content = kContent});
   int64_t last = 0;
-  const fs::path path = fetch_file(remote(server.url()), folder.path(),
-                                   [&](const std::string& name, int64_t received, int64_t total) {
-                                     CHECK(name == "file.bin");
-                                     CHECK(total == 43);
-                                     CHECK(received >= last);
-                                     last = received;
-                                   });
+  const auto progress = [&](const std::string& name, int64_t received, int64_t total) {
+    CHECK(name == "file.bin");
+    CHECK(total == 43);
+    CHECK(received >= last);
+    last = received;
+  };
+  const fs::path path = fetch_file(remote(server.url()), folder.path(), {.progress = progress});
   CHECK(path == folder / "set/file.bin");
   CHECK(read_bytes(path) == kContent);
   CHECK(last == 43);
@@ -160,10 +164,10 @@ TEST_CASE("the next place is tried when one fails", "[data][fetch]") {
 TEST_CASE("what the progress callback throws ends the download and comes out", "[data][fetch]") {
   const TemporaryFolder folder;
   HttpServer server({.content = kContent});
-  CHECK_THROWS_WITH(
-      fetch_file(remote(server.url()), folder.path(),
-                 [](const std::string&, int64_t, int64_t) { throw std::runtime_error("stop"); }),
-      "stop");
+  CHECK_THROWS_WITH(fetch_file(remote(server.url()), folder.path(),
+                               {.progress = [](const std::string&, int64_t,
+                                               int64_t) { throw std::runtime_error("stop"); }}),
+                    "stop");
   CHECK_FALSE(fs::exists(folder / "set/file.bin"));
 }
 
@@ -208,6 +212,66 @@ TEST_CASE("two downloads of one file do not mix", "[data][fetch]") {
              ContainsSubstring("another download is writing it"));
   ::close(other);
   CHECK(read_bytes(fetch_file(remote(server.url()), folder.path())) == kContent);
+}
+
+TEST_CASE("a download that crawls is given up and can be continued", "[data][fetch][faults]") {
+  const TemporaryFolder folder;
+  HttpServer server({.content = kContent, .pause = std::chrono::milliseconds(100)});
+  CHECK_THAT(fetch_refusal(remote(server.url()), folder.path(), {.bytes_per_second = 100, .patience = 1}),
+             ContainsSubstring("too slow") && ContainsSubstring("of 43 bytes; fetch again to continue"));
+  const std::string part = read_bytes(folder / "set/file.bin.part");
+  CHECK_FALSE(part.empty());
+  CHECK(kContent.starts_with(part));
+  server.change({.content = kContent});
+  CHECK(read_bytes(fetch_file(remote(server.url()), folder.path())) == kContent);
+  CHECK_THAT(server.requests().back(), ContainsSubstring("Range: bytes=" + std::to_string(part.size())));
+}
+
+TEST_CASE("a server that falls silent is given up", "[data][fetch][faults]") {
+  const TemporaryFolder folder;
+  const plumb::FetchOptions impatient{.bytes_per_second = 100, .patience = 1};
+  HttpServer mute({.content = kContent, .after_request = HttpServer::Habits::says_no_word});
+  CHECK_THAT(fetch_refusal(remote(mute.url()), folder.path(), impatient), ContainsSubstring("too slow"));
+  HttpServer empty({.content = kContent, .after_request = HttpServer::Habits::no_body});
+  CHECK_THAT(fetch_refusal(remote(empty.url()), folder.path(), impatient), ContainsSubstring("too slow"));
+  CHECK(names_in(folder / "set").empty());
+}
+
+TEST_CASE("a server may send on to another one, but not to files of this machine, and not for ever",
+          "[data][fetch][faults]") {
+  const TemporaryFolder folder;
+  HttpServer there({.content = kContent});
+  HttpServer here({.redirect = there.url()});
+  CHECK(read_bytes(fetch_file(remote(here.url()), folder.path())) == kContent);
+  write_bytes(folder / "secret", kContent);
+  here.change({.redirect = "file://" + (folder / "secret").string()});
+  CHECK_THAT(fetch_refusal(remote(here.url()), folder / "other"), ContainsSubstring(here.url() + ": "));
+  here.change({.redirect = here.url()});
+  CHECK_THAT(fetch_refusal(remote(here.url()), folder / "other"), ContainsSubstring("redirects"));
+}
+
+TEST_CASE("a range other than the one asked for is not appended", "[data][fetch][faults]") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "set/file.bin.part", kContent.substr(0, 10));
+  HttpServer server({.content = kContent, .shift = 2});
+  CHECK(read_bytes(fetch_file(remote(server.url()), folder.path())) == kContent);
+}
+
+TEST_CASE("of downloads that race for one file each ends with it, or says that another is at work",
+          "[data][fetch][faults]") {
+  HttpServer server({.content = kContent});
+  for (int race = 0; race < 30; ++race) {
+    const TemporaryFolder folder;
+    std::array<std::string, 4> refusals;
+    std::vector<std::thread> racers;
+    for (std::string& refusal : refusals)
+      racers.emplace_back([&] { refusal = fetch_refusal(remote(server.url()), folder.path()); });
+    for (std::thread& racer : racers) racer.join();
+    for (const std::string& refusal : refusals)
+      REQUIRE((refusal == "no error" || refusal.find("another download is writing it") != std::string::npos));
+    REQUIRE(read_bytes(folder / "set/file.bin") == kContent);
+    REQUIRE(names_in(folder / "set") == std::vector<std::string>{"file.bin"});
+  }
 }
 
 TEST_CASE("the known data sets are complete and an unknown one is refused", "[data][fetch]") {

@@ -80,10 +80,64 @@ TEST_CASE("a run that begins with saved weights continues where the other one en
 
   CHECK_THAT(refusal_of(start_of(model_text("[6]}\n") + "initial_weights: {type: saved, file: " +
                                  (first / "model.pt").string() + "}\n")),
-             Catch::Matchers::Contains("model.pt: saved tensor 'hidden1.") &&
-                 Catch::Matchers::Contains("has another shape than the network's"));
+             ContainsSubstring("model.pt: saved tensor 'hidden1.") &&
+                 ContainsSubstring("has another shape than the network's"));
   CHECK_THAT(refusal_of(start_of(model_text("[6]}\n") + "initial_weights: saved\n")),
-             Catch::Matchers::Contains("initial_weights.file: empty"));
+             ContainsSubstring("initial_weights.file: empty"));
+}
+
+TEST_CASE("a run begins with the state_dict of a Python network", "[experiment][initial_weights]") {
+  // Written by Python's torch 2.15 from modules of these names, with the weights 1/64, 2/64, ...
+  const std::string file = PLUMB_FIXTURES "/state_dict.pt";
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path());
+  execute(start_of(model_text("[5]}\n") + exact + "initial_weights: {type: saved, file: " + file + "}\n"),
+          directory, {});
+  const Archive weights = Archive::load(directory.model());
+  const Tensor numbers = torch::arange(1, 54, torch::kDouble) / 64;
+  CHECK(weights.tensor("hidden1.weight").equal(numbers.slice(0, 0, 30).view({5, 6})));
+  CHECK(weights.tensor("hidden1.bias").equal(numbers.slice(0, 30, 35)));
+  CHECK(weights.tensor("output.weight").equal(numbers.slice(0, 35, 50).view({3, 5})));
+  CHECK(weights.tensor("output.bias").equal(numbers.slice(0, 50, 53)));
+}
+
+TEST_CASE("saved weights that are not all of the network's and only those are refused by name",
+          "[experiment][initial_weights]") {
+  const test::TemporaryFolder folder;
+  const Archive weights = Archive::load(PLUMB_FIXTURES "/state_dict.pt");
+  const auto refused = [&](const Archive& archive) {
+    archive.save(folder / "w.pt");
+    return refusal_of(start_of(model_text("[5]}\n") +
+                               "compute: {device: cpu, threads: 1}\ninitial_weights: {type: saved, file: " +
+                               (folder / "w.pt").string() + "}\n"));
+  };
+  const auto with = [&](const std::string& name, const auto& value) {
+    Archive archive = weights;
+    archive.put(name, value);
+    return archive;
+  };
+  Archive inside, behind_prefix, fewer;
+  inside.put("model", weights);
+  for (const auto& [name, value] : weights.values()) {
+    behind_prefix.put("module." + name, std::get<Tensor>(value));
+    if (name != "hidden1.bias") fewer.put(name, std::get<Tensor>(value));
+  }
+  CHECK_THAT(refused(with("extra", torch::ones({2}))),
+             ContainsSubstring("w.pt: the network has no tensor 'extra'"));
+  CHECK_THAT(refused(fewer), ContainsSubstring("1 of the network's 4 tensors are not in it: 'hidden1.bias'"));
+  CHECK_THAT(refused(inside), ContainsSubstring("4 of the network's 4 tensors are not in it") &&
+                                  ContainsSubstring("; save its dict 'model' alone"));
+  CHECK_THAT(refused(behind_prefix), ContainsSubstring("; save the network within: net.module.state_dict()"));
+  CHECK_THAT(refused(with("output.bias", int64_t{1})),
+             ContainsSubstring("entry 'output.bias' is not a tensor"));
+  CHECK_THAT(refused(with("output.bias", torch::ones({3}, torch::kLong))),
+             ContainsSubstring("saved tensor 'output.bias' is Long; the network's is Float"));
+  CHECK_THAT(refused(with("output.bias", torch::ones({3}, torch::kComplexFloat))),
+             ContainsSubstring("is ComplexFloat"));
+  CHECK_THAT(refused(with("output.bias", torch::full({3}, 1e300, torch::kDouble))),
+             ContainsSubstring("'output.bias' has numbers that are not finite in Float"));
+  CHECK_THAT(refused(with("output.bias", torch::full({3}, NAN))), ContainsSubstring("not finite"));
+  CHECK_THAT(refused(with("output.bias", torch::ones({4}))), ContainsSubstring("has another shape"));
 }
 
 TEST_CASE("networks that cannot memorize by construction are refused with the reason",
@@ -91,15 +145,16 @@ TEST_CASE("networks that cannot memorize by construction are refused with the re
   const auto refused = [](const std::string& model, const std::string& compute = exact) {
     return refusal_of(start_of(model + compute + "initial_weights: memorizing\n"));
   };
-  using Catch::Matchers::Contains;
   CHECK_THAT(refused(model_text("[16, 16, 12]}\n"), "compute: {device: cpu}\n"),
-             Contains("initial_weights memorizing: compute.precision is float32;"));
-  CHECK_THAT(refused(model_text("[16, 16]}\n")), Contains("the model has not four layers with biases"));
+             ContainsSubstring("initial_weights memorizing: compute.precision is float32;"));
+  CHECK_THAT(refused(model_text("[16, 16]}\n")),
+             ContainsSubstring("the model has not four layers with biases"));
   CHECK_THAT(refused(model_text("[16, 16, 13]}\n")),
-             Contains("the third hidden layer has 13 units for 3 classes"));
-  CHECK_THAT(refused(model_text("[8, 16, 12]}\n")), Contains("memorize 32 examples, and there are 60"));
+             ContainsSubstring("the third hidden layer has 13 units for 3 classes"));
+  CHECK_THAT(refused(model_text("[8, 16, 12]}\n")),
+             ContainsSubstring("memorize 32 examples, and there are 60"));
   CHECK_THAT(refused(model_text("[16, 16, 12], activation: tanh}\n")),
-             Contains("the model does something else between its layers than ReLU"));
+             ContainsSubstring("the model does something else between its layers than ReLU"));
 }
 
 TEST_CASE("the fingerprint of a run with drawn weights does not know that there are others",

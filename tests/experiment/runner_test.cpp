@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/torch_file.hpp"
 #include "plumb/experiment/prepare.hpp"
 
 using namespace plumb;
@@ -67,6 +68,55 @@ TEST_CASE("a checkpoint of another description or a damaged one is refused, not 
   write_file_atomically(directory.checkpoint(), saved.substr(0, saved.size() / 2));
   CHECK_THROWS_WITH(execute(small_run(), directory, {}),
                     ContainsSubstring("checkpoint.pt: not a readable archive"));
+}
+
+TEST_CASE("a run is not taken up again when a number that it recorded was changed",
+          "[experiment][runner][resume]") {
+  for (const std::string name :
+       {"steps.csv", "evaluations.csv", "timing.csv", "probes/gradient.csv", "checkpoint.pt"}) {
+    INFO(name);
+    const test::TemporaryFolder folder;
+    const RunDirectory directory(folder.path());
+    const Run run = small_run("probes: [gradient]\n");
+    StopAtStep stopper(5);
+    REQUIRE(execute(run, directory, stopper.options) == Outcome::interrupted);
+    std::string bytes = read_file(folder / name);
+    const size_t place = name.ends_with(".csv") ? bytes.find('\n') + 1 : bytes.size() / 2;
+    REQUIRE(place < bytes.size());
+    bytes[place] = static_cast<char>(bytes[place] ^ 1);
+    write_file_atomically(folder / name, bytes);
+    CHECK_THROWS_WITH(execute(run, directory, {}), ContainsSubstring(name));
+    CHECK_FALSE(directory.finished());
+  }
+}
+
+TEST_CASE("of a thousand flipped bits in a run's archives none is overlooked", "[experiment][runner]") {
+  const test::TemporaryFolder folder;
+  const RunDirectory directory(folder.path());
+  const Run run = small_run("probes: [{type: jacobian_rank, examples: 4}]\n");
+  StopAtStep stopper(3);
+  REQUIRE(execute(run, directory, stopper.options) == Outcome::interrupted);
+  std::vector<std::string> files{read_file(directory.checkpoint())};
+  REQUIRE(execute(run, directory, {}) == Outcome::epoch_limit);
+  for (const auto& file :
+       {directory.model(), directory.labels(), directory.probes() / "jacobian_rank" / "step_0.pt"})
+    files.push_back(read_file(file));
+  int silent = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string bytes = files[static_cast<size_t>(i) % files.size()];
+    REQUIRE_NOTHROW(i >= 4 || !read_torch_file(bytes).values.empty());
+    const auto bit = torch::randint(static_cast<int64_t>(8 * bytes.size()), {1},
+                                    Seed(7).stream(std::to_string(i)), torch::kLong)
+                         .item<int64_t>();
+    char& byte = bytes[static_cast<size_t>(bit / 8)];
+    byte = static_cast<char>(byte ^ (1 << (bit % 8)));
+    try {
+      read_torch_file(bytes);
+      ++silent;
+    } catch (const DataError&) {
+    }
+  }
+  CHECK(silent == 0);
 }
 
 TEST_CASE("two processes cannot train one run", "[experiment][runner]") {

@@ -153,7 +153,7 @@ TEST_CASE("a table that cannot be measured is refused with its place", "[lecture
   const auto refused = [](const std::string& options, const std::string& message) {
     CHECK_THROWS_WITH(LectureExperiment::read(Config::parse(
                           "system: {type: overparameterization_table, " + options + "}", "table.yaml")),
-                      Catch::Matchers::Contains("table.yaml:1:9") && Catch::Matchers::Contains(message));
+                      ContainsSubstring("table.yaml:1:9") && ContainsSubstring(message));
   };
   refused("examples: [8, 8]", "two different numbers are needed");
   refused("rows: [due]", "rows: 'due' is not known; did you mean 'du'?");

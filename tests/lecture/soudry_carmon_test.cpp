@@ -15,7 +15,7 @@ void register_Systems_soudry_carmon(Systems& registry);
 
 namespace {
 
-RankDraws draws_of(std::vector<double> ranks, const theory::NoisyLayer& layer) {
+RankDraws draws_of(std::vector<theory::Bounds> ranks, const theory::NoisyLayer& layer) {
   return {"here", layer, std::move(ranks)};
 }
 
@@ -58,14 +58,14 @@ TEST_CASE("S4: without noise a layer in one cone has rank d0, with noise rank n"
   const auto ranks = [&](double noise) {
     return draw_ranks({8, 3, 4, 0.2, noise, 1}, UnitDirections::one_cone, 0, 3, generator).ranks;
   };
-  CHECK(ranks(0) == std::vector<double>{3, 3, 3});
-  CHECK(ranks(1) == std::vector<double>{8, 8, 8});
+  CHECK((ranks(0) == std::vector<theory::Bounds>{3, 3, 3}));
+  CHECK((ranks(1) == std::vector<theory::Bounds>{8, 8, 8}));
 }
 
 TEST_CASE("S4: a linear network has rank d0 however many layers it has", "[lecture][soudry_carmon]") {
   at::Generator generator = Seed(3).stream("test");
   const RankDraws draws = draw_ranks({8, 3, 4, 1, 0, 1}, UnitDirections::gaussian, 2, 2, generator);
-  CHECK(draws.ranks == std::vector<double>{3, 3});
+  CHECK((draws.ranks == std::vector<theory::Bounds>{3, 3}));
   CHECK(draws.full_share() == 0);
   CHECK(draws.generic() == 8);
 }

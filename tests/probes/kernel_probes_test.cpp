@@ -3,6 +3,8 @@
 #include "probes/watch.hpp"
 #include "support/catch.hpp"
 
+#include "plumb/core/npy.hpp"
+
 using namespace plumb;
 
 namespace {
@@ -24,7 +26,9 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
       "[{type: tangent_kernel, every: 3, examples: 5, save: true}, {type: jacobian_rank, examples: 5}, "
       "{type: jacobian_rank, name: wide, examples: 12, method: svd}, "
       "{type: jacobian_rank, name: factored, examples: 12, method: tsqr}, "
-      "{type: tangent_kernel, name: certified, examples: 5, certificate: true, memory: 1GiB}]",
+      "{type: tangent_kernel, name: certified, examples: 5, certificate: true, memory: 1GiB}, "
+      "{type: tangent_kernel, name: numpy, examples: 5, save: npy}, {type: jacobian_rank, name: unsaved, "
+      "examples: 5, save: false}]",
       folder.path());
   const Tensor x = data.train.inputs.index_select(0, choose_examples(data, 5, Selection::random, Seed(1)));
   const Tensor eigenvalues = torch::linalg_eigvalsh(x.mm(x.t()));
@@ -43,8 +47,13 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   }
   const Tensor saved = Archive::load(folder / "probes" / "tangent_kernel" / "step_3.pt").tensor("kernel");
   CHECK(torch::allclose(saved, torch::kron(x.mm(x.t()), torch::eye(3, torch::kDouble)), 1e-12, 1e-12));
+  CHECK(read_file(folder / "probes" / "numpy" / "step_3.kernel.npy") == npy_bytes(saved));
+  CHECK_FALSE(std::filesystem::exists(folder / "probes" / "numpy" / "step_3.pt"));
+  CHECK_FALSE(std::filesystem::exists(folder / "probes" / "unsaved"));
   const Table rank = test::probe_table(folder.path(), "jacobian_rank");
   CHECK(rank.column("rank")[0] == 15);
+  CHECK(rank.column("at_least")[0] == 15);
+  CHECK(rank.column("at_most")[0] == 15);
   CHECK(rank.column("full_rank")[0] == 15);
   CHECK(rank.column("resolved")[0] == 1);
   CHECK(rank.column("sigma_max")[0] == Approx(std::sqrt(largest)).epsilon(1e-10));
@@ -55,9 +64,11 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
   // 12 examples span only 6 dimensions: 3 outputs times 6.
   const Table wide = test::probe_table(folder.path(), "wide");
   CHECK(wide.column("rank")[0] == 18);
+  CHECK(wide.column("at_least")[0] == 18);
+  CHECK(wide.column("at_most")[0] == 18);
   CHECK(wide.column("full_rank")[0] == 18);  // min(36, 18 weights)
   const Table factored = test::probe_table(folder.path(), "factored");
-  CHECK(factored.column("rank")[0] == 18);
+  CHECK(factored.column("at_least")[0] == 18);
   CHECK(factored.column("sigma_min")[0] == Approx(wide.column("sigma_min")[0]).epsilon(1e-10));
   const Table certified = test::probe_table(folder.path(), "certified");
   CHECK(certified.column("lambda_min_lower")[0] >= table.column("lambda_min_lower")[0]);

@@ -173,6 +173,12 @@ TEST_CASE("a checkpoint of other probes is refused", "[probes][recorder]") {
                     ContainsSubstring("saved with other probes than the description has"));
   CHECK_THROWS_WITH(resume("[{type: gradient, every: 2}]", saved),
                     ContainsSubstring("saved with other probes"));
+  // A checkpoint of a version that knew fewer options, and wrote others differently.
+  Archive older = saved;
+  older.put("description", "probes:\n  - type: gradient\n");
+  CHECK_NOTHROW(resume("[gradient]", older));
+  older.put("description", "probes: [{type: gradient, no_option: 1}]\n");
+  CHECK_THROWS_WITH(resume("[gradient]", older), ContainsSubstring("saved with other probes"));
   CHECK_NOTHROW(resume("[]", Archive{}));
   CHECK_THROWS_WITH(resume("[gradient]", Archive{}), ContainsSubstring("saved with other probes"));
 }

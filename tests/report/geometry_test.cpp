@@ -96,6 +96,25 @@ TEST_CASE("what probes found is said with its numbers", "[report][geometry]") {
   CHECK(probe_cost_sentence(aggregate(results)) == "Measuring took 2 s beside 50 s of training (4 %).");
 }
 
+TEST_CASE("a rank is full where its lower bound is, and states without a finite Jacobian are counted",
+          "[report][geometry]") {
+  const TemporaryFolder folder;
+  write_experiment(folder.path());
+  write_text(folder / "a0/probes/jacobian_rank.csv",
+             "step,epoch,rank,at_least,at_most,full_rank,resolved\n0,0,38,40,40,40,1\n1,0.1,40,38,40,40,0\n"
+             "8,0.8,nan,nan,nan,nan,nan\n");
+  const auto points = load_results(folder.path());
+  CHECK(
+      geometry_findings(aggregate(points)) ==
+      std::vector<std::string>{"The Jacobian on the probe set had full rank at 1 of 3 recorded states; at 1 "
+                               "its rank is not resolved; at 1 it was not finite."});
+  const auto figures = geometry_figures(aggregate(points));
+  const Figure* rank = figure_named(figures, "geometry_jacobian_rank_at_least");
+  REQUIRE(rank != nullptr);
+  CHECK(rank->curves[0].y == std::vector<double>{40, 38});
+  CHECK(figure_named(figures, "geometry_jacobian_rank_rank") == nullptr);
+}
+
 TEST_CASE("the page has a section for what probes recorded, and only then", "[report][geometry]") {
   const TemporaryFolder folder;
   write_experiment(folder.path());

@@ -10,7 +10,6 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/report/figure.hpp"
-#include "plumb/report/gnuplot.hpp"
 #include "plumb/report/html.hpp"
 
 using plumb::DataError;
@@ -40,20 +39,6 @@ Figure small_figure() {
                    {"second", {1, 10, 100}, {1, NAN, 2}, {}}};
   return figure;
 }
-
-/// Gives PATH another value until the end of the scope.
-class PathGuard {
- public:
-  explicit PathGuard(const std::string& value) : old_(::getenv("PATH")) {
-    ::setenv("PATH", value.c_str(), 1);
-  }
-  PathGuard(const PathGuard&) = delete;
-  PathGuard& operator=(const PathGuard&) = delete;
-  ~PathGuard() { ::setenv("PATH", old_.c_str(), 1); }
-
- private:
-  std::string old_;
-};
 
 }  // namespace
 
@@ -100,18 +85,6 @@ TEST_CASE("a figure's numbers are written as they are", "[report][figure]") {
   figure.curves = {{"nothing", {1}, {NAN}, {}}};
   CHECK_FALSE(plumb::drawable(figure));
   CHECK_THROWS_AS(plumb::render_svg(figure), plumb::ContractError);
-}
-
-TEST_CASE("a missing or failing gnuplot is an error that says what to do", "[report][gnuplot]") {
-  CHECK_THROWS_WITH(plumb::run_gnuplot("plot nonsense(\n"), ContainsSubstring("gnuplot: drew no figure: "));
-  const TemporaryFolder empty;
-  const PathGuard guard(empty.path().string());
-  try {
-    plumb::render_svg(small_figure());
-    FAIL("gnuplot was found on an empty PATH");
-  } catch (const DataError& error) {
-    CHECK_THAT(error.what(), ContainsSubstring("gnuplot-nox"));
-  }
 }
 
 TEST_CASE("HTML text is escaped", "[report][html]") {

@@ -116,8 +116,9 @@ TEST_CASE("bad local minima are excluded only for wide enough last layers", "[th
 TEST_CASE("the Jacobian of a linear hidden layer has the product of two ranks", "[theory][jacobian]") {
   at::Generator generator = Seed(23).stream("linear");
   const auto of_rank = [&](int64_t rows, int64_t columns, int64_t rank) {
-    return at::mm(torch::randn({rows, rank}, generator, torch::kDouble),
-                  torch::randn({rank, columns}, generator, torch::kDouble));
+    // Integers: rounded products have full rank.
+    return at::mm(at::randint(-9, 10, {rows, rank}, generator, at::TensorOptions(torch::kDouble)),
+                  at::randint(-9, 10, {rank, columns}, generator, at::TensorOptions(torch::kDouble)));
   };
   for (const auto& [rank_x, rank_v] : {std::pair{5, 3}, {2, 3}, {5, 1}, {3, 2}}) {
     const Tensor x = of_rank(7, 5, rank_x);
@@ -169,4 +170,34 @@ TEST_CASE("rank n needs independent inputs and every example active", "[theory][
   CHECK(dead.ruling == Ruling::hypotheses_not_met);
   CHECK_FALSE(dead.relation_true);
   CHECK_THAT(dead.text(), ContainsSubstring("every example is active"));
+  // Saturated to 1e-200, whose square is 0, an example is active all the same.
+  Layer saturated(8, 10, 3, 0.1, 0);
+  saturated.noise[0] *= 1e-200;
+  CHECK(judge(hidden_layer_full_rank(saturated.inputs, saturated.slopes(), saturated.output_weights),
+              {8, 0, ""})
+            .ruling == Ruling::holds);
+}
+
+TEST_CASE("ranks that nothing resolves leave the predictions made of them open", "[theory][jacobian]") {
+  at::Generator generator = Seed(24).stream("rounded");
+  const auto randn = [&](int64_t rows, int64_t columns) {
+    return torch::randn({rows, columns}, generator, torch::kDouble);
+  };
+  const Tensor x = at::mm(randn(7, 3), randn(3, 9));  // of rank 3 but for rounding, which makes it 7
+  const Tensor v = randn(2, 4);
+  const Verdict linear = judge(linear_layer_rank(x, v), {6, 0, ""});
+  CHECK(linear.text() == "undecided: hypothesis not resolved: rank V rank X is resolved, 6 .. 14");
+  const Verdict full = judge(hidden_layer_full_rank(x, randn(7, 4), v[0]), {7, 0, ""});
+  CHECK(full.text() == "undecided: hypothesis not resolved: inputs are independent: rank X = n, 3 .. 7");
+}
+
+TEST_CASE("the rank of a hidden layer without rounding sees equal patterns of slopes", "[theory][jacobian]") {
+  // Units of one cone: slopes v_r s_i, rank d0, whatever rounding does to the products.
+  Layer layer(30, 6, 10, 0.1, 0);
+  layer.weights = at::outer(torch::ones({10}, torch::kDouble), layer.weights[0]);
+  CHECK(exact_hidden_layer_rank(layer.inputs, layer.slopes(), layer.output_weights) == 6);
+  CHECK(rank_of_matrix(layer.jacobian()).at_least == 6);
+  CHECK(rank_of_matrix(layer.jacobian()).at_most == 30);
+  layer.output_weights.zero_();
+  CHECK(exact_hidden_layer_rank(layer.inputs, layer.slopes(), layer.output_weights) == 0);
 }

@@ -71,13 +71,113 @@ TEST_CASE("a margin is below 1 exactly where a bound of positive numbers is not 
   CHECK(judge(claim(Relation::at_most, -0.4), {-0.5, 0, ""}).text() == "holds");
 }
 
-TEST_CASE("a measurement or a prediction that is NaN satisfies no relation", "[theory][prediction]") {
+TEST_CASE("a measurement or a prediction that is NaN decides nothing, and the text says so",
+          "[theory][prediction]") {
   for (const Relation relation : {Relation::at_most, Relation::at_least, Relation::equal}) {
-    CHECK(judge(claim(relation, 1), {nan_value, 0, ""}).ruling == Ruling::fails);
-    CHECK(judge(claim(relation, 1), {nan_value, 0.5, ""}).ruling == Ruling::fails);
-    CHECK(judge(claim(relation, nan_value), {1, 0, ""}).ruling == Ruling::fails);
-    CHECK(judge(claim(relation, 1), {1, nan_value, ""}).ruling == Ruling::undecided);
+    const Verdict nothing = judge(claim(relation, 1), {nan_value, 0, "step 3"});
+    CHECK(nothing.ruling == Ruling::undecided);
+    CHECK_FALSE(nothing.relation_true);
+    CHECK_FALSE(nothing.relation_false);
+    CHECK(nothing.text() == "undecided: the measurement is NaN at step 3");
+    CHECK(judge(claim(relation, 1), {nan_value, 0.5, ""}).ruling == Ruling::undecided);
+    CHECK(judge(claim(relation, nan_value), {1, 0, ""}).text() == "undecided: the prediction is NaN");
+    CHECK(judge(claim(relation, 1), {1, nan_value, ""}).text() == "undecided: the interval is NaN");
+    CHECK(judge(claim(relation, 1), Measured::within({nan_value, 1})).ruling == Ruling::undecided);
+    CHECK(judge(claim(relation, 1), Measured::within({nan_value, nan_value})).text() ==
+          "undecided: the measurement is NaN");
   }
+}
+
+TEST_CASE("every relation is decided by where all of the interval lies", "[theory][prediction]") {
+  using enum Ruling;
+  struct Line {
+    Bounds found;
+    Ruling at_most, at_least, equal;  // of 5, with a tolerance of 1: up to 6, from 4 on, 4 to 6
+  };
+  const double inf = infinity_value;
+  const std::vector<Line> table{
+      {5, holds, holds, holds},
+      {{4.5, 5.5}, holds, holds, holds},            // inside
+      {{4, 6}, holds, holds, holds},                // to its ends
+      {{1, 3}, holds, fails, fails},                // below
+      {{7, 9}, fails, holds, fails},                // above
+      {{3, 5}, holds, undecided, undecided},        // over the lower end
+      {{5, 7}, undecided, holds, undecided},        // over the upper end
+      {{-1, 11}, undecided, undecided, undecided},  // over both
+      {{3, 4}, holds, undecided, undecided},        // touching
+      {{6, 7}, undecided, holds, undecided},
+      {{-inf, inf}, undecided, undecided, undecided},  // anything
+      {{-inf, 5}, holds, undecided, undecided},        // one-sided
+      {{-inf, 3}, holds, fails, fails},
+      {{5, inf}, undecided, holds, undecided},
+      {{7, inf}, fails, holds, fails},
+      {inf, fails, holds, fails},
+      {-inf, holds, fails, fails},
+      {nan_value, undecided, undecided, undecided},
+      {{nan_value, 5}, undecided, undecided, undecided},
+      {{5, nan_value}, undecided, undecided, undecided},
+  };
+  for (const Line& line : table) {
+    INFO(line.found.lower << " .. " << line.found.upper);
+    const auto ruling = [&](Relation relation, const Measured& measured) {
+      Prediction prediction = claim(relation, 5);
+      prediction.relative_tolerance = 0.2;
+      return judge(prediction, measured).ruling;
+    };
+    const auto check = [&](const Measured& measured) {
+      CHECK(ruling(Relation::at_most, measured) == line.at_most);
+      CHECK(ruling(Relation::at_least, measured) == line.at_least);
+      CHECK(ruling(Relation::equal, measured) == line.equal);
+    };
+    check(Measured::within(line.found));
+    const double middle = (line.found.lower + line.found.upper) / 2;
+    const double half = (line.found.upper - line.found.lower) / 2;
+    if (std::isfinite(middle)) check({middle, half, ""});
+    if (line.found.lower == line.found.upper) check({line.found.lower, 0, ""});
+  }
+  CHECK(judge(claim(Relation::equal, 0), {5, 6, ""}).ruling == undecided);
+  CHECK(judge(claim(Relation::equal, 0), {0, 6, ""}).ruling == undecided);
+  CHECK(judge(claim(Relation::at_most, 5), {5, inf, ""}).ruling == undecided);
+  CHECK_THROWS_AS(judge(claim(Relation::at_most, 5), Measured::within({2, 1})), ContractError);
+}
+
+TEST_CASE("a rank that is not resolved is judged by its bounds", "[theory][prediction]") {
+  const auto text = [](Bounds rank) {
+    return judge(claim(Relation::equal, 5), Measured::within(rank, "draw 2")).text();
+  };
+  CHECK(text({3, 5}) == "undecided: 3 .. 5 at draw 2");
+  CHECK(text({3, 4}) == "fails: 3 .. 4 at draw 2");
+  CHECK(text({6, 8}) == "fails: 6 .. 8 at draw 2");
+  CHECK(text(5) == "holds exactly at draw 2");
+  CHECK(judge(claim(Relation::at_least, 3), Measured::within({3, 5})).text() == "holds: 3 .. 5");
+  Prediction theorem = claim(Relation::at_most, 2);
+  theorem.assumptions = {requires_at_least("rank X = 5", Bounds{3, 5}, 5)};
+  const Verdict open = judge(theorem, {1, 0, ""});
+  CHECK(open.ruling == Ruling::undecided);
+  CHECK(open.text() == "undecided: hypothesis not resolved: rank X = 5, 3 .. 5");
+  CHECK(open.unresolved.size() == 1);
+  theorem.assumptions[0].range = Bounds{3, 4};
+  CHECK(judge(theorem, {1, 0, ""}).text() ==
+        "hypothesis not met: rank X = 5, 3 .. 4; the relation is true all the same");
+  theorem.assumptions.push_back(requires_positive("slope > 0", nan_value));
+  CHECK(judge(theorem, {1, 1.5, ""}).text() ==
+        "hypothesis not met: rank X = 5, 3 .. 4; whether the relation is true is not resolved");
+  theorem.assumptions[0].range = Bounds{5, 5};
+  CHECK(judge(theorem, {1, 0, ""}).text() ==
+        "undecided: hypothesis not resolved: slope > 0, a number of it is NaN");
+  theorem.assumptions.pop_back();
+  CHECK(judge(theorem, {1, 0, ""}).ruling == Ruling::holds);
+}
+
+TEST_CASE("the least and the greatest of numbers keep a NaN wherever it stands", "[theory][prediction]") {
+  for (const std::vector<double>& numbers :
+       {std::vector<double>{nan_value, 1, 2}, {1, nan_value, 2}, {1, 2, nan_value}}) {
+    CHECK(std::isnan(least(numbers)));
+    CHECK(std::isnan(greatest(numbers)));
+  }
+  CHECK(least({3.0, -1.0, 2.0}) == -1);
+  CHECK(greatest({3.0, -1.0, infinity_value}) == infinity_value);
+  CHECK_THROWS_AS(least(std::vector<double>{}), ContractError);
 }
 
 TEST_CASE("an infinite prediction is satisfied by what infinity satisfies", "[theory][prediction]") {
@@ -108,9 +208,10 @@ TEST_CASE("a theorem whose hypotheses are not met says nothing, whatever was mea
   CHECK_THAT(wrong.text(), ContainsSubstring("the relation is not true"));
 }
 
-TEST_CASE("an assumption about a number that is NaN is not met", "[theory][prediction]") {
+TEST_CASE("an assumption about a number that is NaN is not known to be met", "[theory][prediction]") {
   const Assumption assumption{"", nan_value, Relation::at_least, 0};
   CHECK_FALSE(assumption.holds());
+  CHECK(assumption.ruling() == Ruling::undecided);
   CHECK(std::isnan(assumption.shortfall()));
   CHECK(Assumption{"", 2, Relation::equal, 3}.shortfall() == Approx(1.5));
   CHECK(Assumption{"", 0, Relation::at_least, 3}.shortfall() == infinity_value);
@@ -127,9 +228,9 @@ TEST_CASE("an interval that reaches over a bound leaves it undecided", "[theory]
   CHECK_THROWS_AS(judge(claim(Relation::at_most, 1), {1, -0.1, ""}), ContractError);
 }
 
-TEST_CASE("an equality is settled by an interval that covers or misses the value, unless it covers anything",
+TEST_CASE("an equality is settled by an interval within its tolerance or outside of it",
           "[theory][prediction]") {
-  CHECK(judge(claim(Relation::equal, 2), {2.1, 0.2, ""}).ruling == Ruling::holds);
+  CHECK(judge(claim(Relation::equal, 2), {2.1, 0.2, ""}).ruling == Ruling::undecided);
   CHECK(judge(claim(Relation::equal, 2), {2.1, 0.05, ""}).ruling == Ruling::fails);
   CHECK(judge(claim(Relation::equal, 2), {2.1, 2.0, ""}).ruling == Ruling::undecided);
   CHECK(judge(claim(Relation::equal, 2), {2.1, infinity_value, ""}).ruling == Ruling::undecided);
@@ -138,6 +239,9 @@ TEST_CASE("an equality is settled by an interval that covers or misses the value
   Prediction loose = claim(Relation::equal, 2);
   loose.relative_tolerance = 0.1;
   CHECK(judge(loose, {2.1, 0, ""}).text() == "holds to 5.0e-02");
+  CHECK(judge(loose, {2.1, 0.05, ""}).ruling == Ruling::holds);
+  CHECK(judge(loose, {2.1, 0.15, ""}).ruling == Ruling::undecided);
+  CHECK(judge(loose, {2.5, 0.15, ""}).ruling == Ruling::fails);
 }
 
 TEST_CASE("an equality with 0 is judged by the absolute tolerance", "[theory][prediction]") {
@@ -150,7 +254,8 @@ TEST_CASE("an equality with 0 is judged by the absolute tolerance", "[theory][pr
   CHECK(verdict.margin == 1e-14);
   CHECK(verdict.text() == "holds to 1.0e-14 absolutely");
   CHECK(judge(prediction, {1e-3, 0, ""}).ruling == Ruling::fails);
-  CHECK(judge(prediction, {1e-3, 2e-3, ""}).ruling == Ruling::holds);
+  CHECK(judge(prediction, {1e-3, 2e-3, ""}).ruling == Ruling::undecided);
+  CHECK(judge(prediction, {0, 1e-13, ""}).ruling == Ruling::holds);
 }
 
 TEST_CASE("a series is judged where it is worst", "[theory][prediction]") {
@@ -165,10 +270,21 @@ TEST_CASE("a series is judged where it is worst", "[theory][prediction]") {
     CHECK(verdict.ruling == Ruling::fails);
     CHECK(verdict.text() == "fails at step 2: 2 times over");
   }
-  SECTION("a NaN is the worst there is") {
-    const Verdict verdict = judge(bound({1, 0.5, 0.25}), {1, nan_value, 100}, places);
-    CHECK(verdict.ruling == Ruling::fails);
-    CHECK(verdict.place == "step 1");
+  SECTION("a NaN leaves the series undecided, however small the others, and hides no failure") {
+    const Verdict verdict = judge(bound({1, 0.5, 0.25}), {0.1, nan_value, 0.1}, places);
+    CHECK(verdict.text() == "undecided: the measurement is NaN at step 1");
+    CHECK(judge(bound({1, 0.5, 0.25}), {1, nan_value, 0.25}, places, {0.1, 0, 0.1}).place == "step 1");
+    CHECK(judge(bound({1, nan_value, 0.25}), {1, 1, 0.1}, places).place == "step 1");
+    const Verdict failure = judge(bound({1, 0.5, 0.25}), {1, nan_value, 100}, places);
+    CHECK(failure.ruling == Ruling::fails);
+    CHECK(failure.place == "step 2");
+  }
+  SECTION("bounds are as bad as their worse end") {
+    const std::vector<Measured> ranks{Measured::within({4, 5}, "draw 0"), Measured::within({2, 5}, "draw 1"),
+                                      Measured::within(5, "draw 2")};
+    PredictedSeries series = bound({5, 5, 5});
+    series.relation = Relation::equal;
+    CHECK(judge(series, ranks).text() == "undecided: 2 .. 5 at draw 1");
   }
   SECTION("a place beneath the floor of rounding does not hide the others") {
     PredictedSeries series = bound({1, 1e-6, 1e-30});

@@ -5,6 +5,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/autograd/dense_gradient.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -91,7 +92,7 @@ void CurvatureOperator::add_parts(Tensor sum, const TensorList& parts) const {
   int64_t first = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
     const int64_t length = data_.parameters[i].numel();
-    if (parts[i].defined()) sum.narrow(0, first, length).add_(parts[i].detach().reshape(-1));
+    if (parts[i].defined()) sum.narrow(0, first, length).add_(autograd::dense_gradient(parts[i]).reshape(-1));
     first += length;
   }
 }

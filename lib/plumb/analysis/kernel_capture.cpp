@@ -1,10 +1,18 @@
+#include <algorithm>
 #include <array>
+#include <cmath>
 
+#include <ATen/functorch/BatchedTensorImpl.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/analysis/booked_examples.hpp"
+#include "plumb/analysis/kernel_attempts.hpp"
+#include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/kernel_plan.hpp"
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/batched.hpp"
+#include "plumb/autograd/dense_gradient.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -56,11 +64,14 @@ Tensor elementwise_gradient(const Tensor& cotangent, const ParameterUse& use, in
 
 }  // namespace
 
-KernelRecording::KernelRecording(const NetworkFunction& function, const Tensor& examples)
-    : inputs(examples.detach()), predictions(function(inputs)) {
+KernelRecording::KernelRecording(const NetworkFunction& function, const Tensor& examples, bool reads_graph)
+    : inputs(examples.detach()) {
+  if (!reads_graph) return;
+  predictions = function(inputs);
   auto recorded = autograd::read_recorded_uses(predictions, function.parameters());
   uses = std::move(recorded.uses);
   unrecognised = std::move(recorded.unrecognised);
+  fingerprint = recorded.fingerprint;
 }
 
 Tensor trial_examples(const Tensor& inputs) {
@@ -73,66 +84,153 @@ Tensor trial_examples(const Tensor& inputs) {
   return inputs.repeat(repeats);
 }
 
-std::vector<Tensor> KernelPlan::cotangents_of(const KernelRecording& recording, int64_t first,
-                                              int64_t last) const {
+std::optional<std::vector<Tensor>> KernelPlan::batched(
+    const Tensor& cotangents,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& pass) const {
+  auto found = autograd::functional::unchecked_batch({cotangents}, pass);
+  // A backward pass within the pass (recomputation) accumulates: what it leaves must not outlive the batch.
+  for (const Tensor& parameter : function_.module().parameters())
+    if (parameter.grad().defined() && at::functorch::isBatchedTensor(parameter.grad()))
+      parameter.mutable_grad() = Tensor();
+  return found;
+}
+
+KernelPlan::Cotangents KernelPlan::cotangents_of(const KernelRecording& recording, int64_t first,
+                                                 int64_t last, const Tensor& weighted) const {
   const Tensor& predictions = recording.predictions;
-  Tensor units = at::zeros({last - first, predictions.size(0), outputs_}, predictions.options());
+  const auto options = predictions.options().requires_grad(false);
+  const int64_t outputs = last - first, all = outputs + (weighted.defined() ? 1 : 0);
+  Tensor units = at::zeros({all, predictions.size(0), outputs_}, options);
   for (int64_t k = first; k < last; ++k) units.select(0, k - first).select(1, k).fill_(1);
-  if (last - first > 1) {
-    auto together = autograd::functional::unchecked_batch({units}, [&](const std::vector<Tensor>& unit) {
+  if (weighted.defined()) units[outputs].copy_(weighted);
+  Cotangents cotangents;
+  const auto part = [&](const Tensor& d) {
+    cotangents.of_outputs.push_back(d.defined() ? d.slice(0, 0, outputs) : d);
+    if (weighted.defined()) cotangents.of_weights.push_back(d.defined() ? d[outputs] : d);
+  };
+  if (all > 1) {
+    const auto together = batched(units, [&](const std::vector<Tensor>& unit) {
       return autograd::pull_back(predictions, unit[0], recording.uses);
     });
-    if (together) return std::move(*together);
-  }
-  std::vector<Tensor> all(recording.uses.size());
-  for (int64_t k = 0; k < last - first; ++k) {
-    const auto cotangents = autograd::pull_back(predictions, units[k], recording.uses);
-    for (size_t use = 0; use < all.size(); ++use) {
-      const Tensor& one = cotangents[use];
-      if (!one.defined()) continue;
-      if (last - first == 1) {
-        all[use] = one.unsqueeze(0);
-        continue;
-      }
-      if (!all[use].defined()) all[use] = one.unsqueeze(0).repeat_interleave(last - first, 0).zero_();
-      all[use].select(0, k).copy_(one);
+    if (together) {
+      for (const Tensor& d : *together) part(d);
+      return cotangents;
     }
   }
-  return all;
+  std::vector<Tensor> singles(recording.uses.size());
+  for (int64_t k = 0; k < all; ++k) {
+    const auto arrived = autograd::pull_back(predictions, units[k], recording.uses);
+    for (size_t use = 0; use < singles.size(); ++use) {
+      const Tensor& one = arrived[use];
+      if (!one.defined()) continue;
+      if (all == 1) {
+        singles[use] = one.unsqueeze(0);
+        continue;
+      }
+      if (!singles[use].defined()) singles[use] = one.unsqueeze(0).repeat_interleave(all, 0).zero_();
+      singles[use].select(0, k).copy_(one);
+    }
+  }
+  for (const Tensor& d : singles) part(d);
+  return cotangents;
 }
 
 std::vector<KernelTerm> KernelPlan::capture(const KernelRecording& recording, int64_t first, int64_t last,
-                                            int64_t at_once) const {
+                                            int64_t at_once, CaptureCheck* check) const {
   const int64_t examples = recording.inputs.size(0);
-  const auto options = recording.predictions.options().dtype(task_.dtype).requires_grad(false);
+  const auto options = recording.inputs.options().dtype(task_.dtype).requires_grad(false);
   const at::NoGradGuard no_grad;
   std::vector<ParameterUse> uses = recording.uses;
-  expects(task_.route == KernelRoute::rows ||
-              (uses.size() == examples_second_.size() && recording.predictions.size(1) == outputs_),
-          "the network's graph changes from one call to the next");
+  std::vector<bool> read(function_.parameters().size(), true);
+  for (const int64_t p : unrecognised_) read[static_cast<size_t>(p)] = false;
+  if (task_.route != KernelRoute::rows) {
+    mark_reached(recording);
+    bool same = uses.size() == layouts_.size() && recording.predictions.size(1) == outputs_;
+    std::vector<std::string> other(read.size());
+    for (size_t i = 0; same && i < uses.size(); ++i) {
+      const auto p = static_cast<size_t>(uses[i].parameter);
+      uses[i].examples_second = layouts_[i].examples_second;
+      same = uses[i].parameter == layouts_[i].parameter;
+      if (read[p] && !(layout_of(uses[i], examples) == layouts_[i]))
+        other[p] = fmt::format("{} that does not grow with the number of examples", uses[i].node->name());
+    }
+    for (size_t p = 0; p < recording.unrecognised.size(); ++p)
+      same &= recording.unrecognised[p].empty() || !read[p];
+    if (!same) throw Error("the network's graph is another one for other examples");
+    if (std::any_of(other.begin(), other.end(), [](const std::string& reason) { return !reason.empty(); }))
+      throw CaptureMismatch(other, function_.names());
+  }
   std::vector<KernelTerm> terms;
   std::vector<std::vector<Tensor>> factors(uses.size());  // of those that are kept as rows
-  if (!parts_.empty())
-    for (size_t i = 0; i < uses.size(); ++i) uses[i].examples_second = examples_second_[i];
   for (const Part& part : parts_) {
     terms.push_back(empty_term(part, uses[part.uses[0]], examples, first, last, options));
     if (part.form != TermForm::rows) continue;
     for (const size_t use : part.uses)
       if (uses[use].is_matrix()) factors[use] = input_factors(uses[use], examples, task_.dtype);
   }
+  const bool checks = check != nullptr && !parts_.empty();
+  const size_t parameters = function_.parameters().size();
+  std::vector<Tensor> leaves;  // whose gradients are asked for
+  std::vector<size_t> leaf_of;
+  Tensor weighted;  // the cotangent of the check: (n, c), 0 outside of these outputs
+  if (check != nullptr) {
+    check->wrong.assign(parameters, "");
+    check->gradients.assign(parameters, Tensor());
+  }
+  if (checks) {
+    weighted = at::zeros_like(recording.predictions, recording.predictions.options().requires_grad(false));
+    weighted.slice(1, first, last).copy_(check->weights.slice(1, first, last));
+    for (size_t p = 0; p < parameters; ++p) {
+      if (!check->watched[p] || !read[p]) continue;
+      leaf_of.push_back(p);
+      leaves.push_back(function_.parameters()[p]);
+    }
+  }
+  // One more cotangent beside others costs less than a pass of its own, unless that is needed for gradients
+  // anyway.
+  const bool complete = check != nullptr && std::all_of(check->watched.begin(), check->watched.end(),
+                                                        [](bool one) { return one; });
+  const bool beside = checks && last - first <= at_once && at_once > 1 && !complete;
+  BookedExamples booked(uses, read, examples);
+  std::vector<Tensor> of_weights;
   for (int64_t k = first; k < last && !parts_.empty(); k += at_once) {
-    const auto cotangents = cotangents_of(recording, k, std::min(last, k + at_once));
+    const int64_t end = std::min(last, k + at_once);
+    auto cotangents = cotangents_of(recording, k, end, beside ? weighted : Tensor());
+    if (checks) booked.add(cotangents.of_outputs, check->weights.slice(1, k, end));
+    if (beside) of_weights = std::move(cotangents.of_weights);
     for (size_t i = 0; i < parts_.size(); ++i)
       for (const size_t use : parts_[i].uses) {
+        const Tensor& d = cotangents.of_outputs[use];
         if (parts_[i].form != TermForm::rows)
-          keep_cotangents(parts_[i], cotangents[use], uses[use], k - first, std::min(last - k, at_once),
-                          terms[i]);
-        else if (cotangents[use].defined())
-          keep_rows(parts_[i], cotangents[use], uses[use], k - first, factors[use], terms[i]);
+          keep_cotangents(parts_[i], d, uses[use], k - first, end - k, terms[i]);
+        else if (d.defined())
+          keep_rows(parts_[i], d, uses[use], k - first, factors[use], terms[i]);
       }
   }
   for (KernelTerm& term : terms) find_identity(term);
+  std::vector<Tensor> gradients(parameters);
+  if (checks) {
+    if (!beside || !leaves.empty()) {
+      auto arrived = autograd::pull_back(recording.predictions, weighted,
+                                         beside ? std::vector<ParameterUse>() : recording.uses, leaves);
+      const auto first_leaf = arrived.end() - static_cast<std::ptrdiff_t>(leaves.size());
+      for (size_t i = 0; i < leaves.size(); ++i)
+        gradients[leaf_of[i]] = autograd::dense_gradient(first_leaf[static_cast<std::ptrdiff_t>(i)]);
+      arrived.erase(first_leaf, arrived.end());
+      if (!beside) of_weights = std::move(arrived);
+    }
+    for (size_t i = 0; i < uses.size(); ++i) {
+      const auto p = static_cast<size_t>(uses[i].parameter);
+      if (!read[p]) continue;
+      const double error = booked.error(i, of_weights);
+      check->error = std::max(check->error, error);
+      if (!(error <= allowed_capture_error(recording.predictions.scalar_type())))
+        check->wrong[p] = fmt::format("{} with cotangents that belong to other examples, off by {:.1e}",
+                                      uses[i].node->name(), error);
+    }
+  }
   add_rows_of_unrecognised(recording.inputs, first, last, terms);
+  if (check != nullptr) check_terms(recording, terms, gradients, of_weights, *check);
   return terms;
 }
 
@@ -158,10 +256,13 @@ KernelTerm KernelPlan::empty_term(const Part& part, const ParameterUse& use, int
 
 void KernelPlan::find_identity(KernelTerm& term) const {
   const Tensor& d = term.cotangents;
-  if (term.form != TermForm::product || d.size(2) != outputs_) return;
+  if (term.form != TermForm::product || d.numel() == 0 || d.size(2) != outputs_) return;
   const double scale = d[0][0][term.first_output].item<double>();
-  const Tensor unit =
-      at::eye(outputs_, d.options()).slice(0, term.first_output, term.first_output + term.outputs) * scale;
+  // LibTorch has no identity matrix of every dtype.
+  const Tensor unit = at::eye(outputs_, d.options().dtype(at::kFloat))
+                          .slice(0, term.first_output, term.first_output + term.outputs)
+                          .to(d.scalar_type()) *
+                      scale;
   // Cotangents that all vanish are no identity: the next block's may not.
   if (scale == 0 || !d.eq(unit).all().item<bool>()) return;
   term.form = TermForm::identity;
@@ -213,20 +314,23 @@ void KernelPlan::add_rows_of_unrecognised(const Tensor& inputs, int64_t first, i
     KernelTerm term;
     term.parameter = p;
     term.outputs = last - first;
+    term.first_output = first;
     term.rows = rows.back();
     terms.push_back(term);
   }
   const NetworkFunction::Differentiation differentiation(function_);
   for (int64_t i = 0; i < examples; ++i) {
     const Tensor predictions = function_(inputs.slice(0, i, i + 1).detach());
-    if (!predictions.requires_grad()) return;  // none of these parameters has a part in them
+    if (!predictions.requires_grad()) continue;  // none of these parameters has a part in them
     for (int64_t k = first; k < last; ++k) {
       const auto gradients =
           torch::autograd::grad({predictions[0][k]}, parameters, {}, /*retain_graph=*/k + 1 < last,
                                 /*create_graph=*/false, /*allow_unused=*/true);
       for (size_t p = 0; p < parameters.size(); ++p)
-        if (gradients[p].defined())
-          rows[p].select(0, i).select(0, k - first).copy_(gradients[p].detach().flatten());
+        if (gradients[p].defined()) {
+          rows[p].select(0, i).select(0, k - first).copy_(autograd::dense_gradient(gradients[p]).flatten());
+          reached_[static_cast<size_t>(unrecognised_[p])] = true;
+        }
     }
   }
 }

@@ -8,49 +8,38 @@
 
 namespace plumb {
 
+/// How far a kernel is checked. That predictions are finite and not coupled is looked at in every call but
+/// those without a check, that each example's cotangents are booked on it in every call.
 enum class KernelCheck {
-  none,      // for a network whose kernels were checked before, at other weights
-  in_turn,   // all parameters the first time that a function's kernel is computed in some way, and always
-             // for more than 512 rows or several blocks; otherwise one parameter, or a weight with its bias,
-             // the next one in every kernel, whose part of it is formed beside the sum
-  complete,  // all parameters every time
+  none,     // for a network that is known not to couple examples: J_p' u as in_turn, the first time only
+  in_turn,  // J_p' u of all parameters p the first time that a function's kernel is computed in some way, and
+            // always for more than 512 rows or several blocks; otherwise of one parameter, or a weight with
+            // its bias, the next one in every kernel
+  complete,  // of all parameters every time
 };
 
-/// The identity u' G v = <J' u, J~' v> for random signs u, v, in the kernel G = J J~' of some parameters. For
-/// a trace over outputs it is sum_k <J_k' u, J~_k' v> on a few examples, since it takes a backward pass per
-/// output. v = u when `left` and `right` are the same tensor. (Freivalds 1979 checks products of matrices
-/// so.)
-class KernelIdentity {
- public:
-  /// `parameters`: of function.parameters(), by index. `draw` numbers the signs.
-  KernelIdentity(const NetworkFunction& function, const Tensor& left, const Tensor& right,
-                 KernelOutputs outputs, int64_t c, const std::vector<int64_t>& parameters, uint64_t draw);
+/// u' G v and <J' u, J~' v>, which are the same number for a kernel G = J J~' (Freivalds 1979 checks products
+/// of matrices so).
+struct KernelIdentity {
+  double of_kernel = 0, of_gradients = 0;
+  double size = 0;  // what rounding is relative to: |J' u| |J~' v|, or what random weights give on average
 
-  /// |u' G v - <J' u, J~' v>|, relative to what random signs give on average, or to |J' u| |J~' v| where
-  /// these signs gave more: where G is of low rank they can cancel. `examples` go through the network at a
-  /// time; `predictions`: of all of left, with their graph, or undefined.
-  double error(const Tensor& kernel, int64_t examples, const Tensor& predictions) const;
-
- private:
-  /// Rows or columns of G that are looked at.
-  struct Side {
-    Tensor inputs;
-    Tensor chosen;  // which examples these are; undefined: all
-    Tensor signs;   // float64
-  };
-  Side draw_side(const Tensor& inputs, at::Generator& generator) const;
-  std::vector<Tensor> pulled_back(const Tensor& inputs, const Tensor& cotangents, int64_t examples,
-                                  const Tensor& predictions = {}) const;
-
-  const NetworkFunction& function_;
-  KernelOutputs outputs_;
-  int64_t c_;
-  bool symmetric_;
-  std::vector<Tensor> weights_;
-  Side left_, right_;
+  double error() const;
 };
 
-/// The largest error of the identity that rounding explains in a network of this dtype.
+/// For weights u (rows of G) and v (its columns), float64, and the gradients J' u and J~' v, flat, by
+/// parameter, undefined where they are 0.
+KernelIdentity kernel_identity(const Tensor& kernel, const Tensor& u, const Tensor& v,
+                               const std::vector<Tensor>& left, const std::vector<Tensor>& right);
+
+/// The same for a trace over c outputs, sum_k <J_k' u, J~_k' v>, on a few examples, since it takes a backward
+/// pass per output. The two inputs may be the same tensor.
+KernelIdentity summed_kernel_identity(const NetworkFunction& function, const Tensor& kernel,
+                                      const Tensor& left, const Tensor& right, int64_t c);
+
+/// The largest error of an identity, relative to its size, that rounding explains in a network of this dtype.
 double allowed_kernel_error(at::ScalarType dtype);
+/// The same for cotangents and gradients of one parameter, relative to their norms.
+double allowed_capture_error(at::ScalarType dtype);
 
 }  // namespace plumb

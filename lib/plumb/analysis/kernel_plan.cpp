@@ -7,6 +7,8 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/torch.h>
 
+#include "plumb/analysis/kernel_check.hpp"
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -15,31 +17,22 @@ namespace {
 using autograd::ParameterUse;
 using autograd::UseKind;
 
-/// True when D vanishes but for one example on the given axis.
-bool is_of_one_example(const Tensor& d, int64_t axis, int64_t example) {
-  return d.narrow(axis, 0, example).count_nonzero().item<int64_t>() == 0 &&
-         d.narrow(axis, example + 1, d.size(axis) - example - 1).count_nonzero().item<int64_t>() == 0;
-}
+/// D of a product, or of what is added to one, has its rows on one axis.
+bool has_rows(const ParameterUse& use) { return use.kind == UseKind::product || use.rows_of_product; }
 
-/// Finds out whether D has the examples first or second, from the cotangents `d` that arrive when only the
-/// prediction for `example` of `batch` has one. False when neither.
-bool find_examples(ParameterUse& use, const Tensor& d, int64_t batch, int64_t example) {
-  const auto own_axes =
-      static_cast<std::ptrdiff_t>(use.shape.size() + 1) - static_cast<std::ptrdiff_t>(use.output.size());
+/// Whether D can have `batch` examples first or, with `second`, on its second axis.
+bool can_have_examples(const ParameterUse& use, bool second, int64_t batch) {
+  const auto& d = use.output;
+  if (d.empty()) return false;
+  if (has_rows(use)) return d.size() == 2 && d[0] % batch == 0;
+  if (use.kind == UseKind::convolution) return !second && d[0] == batch;
+  if (d.size() <= (second ? 1u : 0u) || d[second ? 1 : 0] != batch) return false;
+  const auto own_axes = static_cast<std::ptrdiff_t>(use.shape.size()) - static_cast<std::ptrdiff_t>(d.size());
   const auto entry_is_shared = [&](std::ptrdiff_t axis) {  // the parameter is broadcast along this axis of D
-    const auto own = axis + own_axes - 1;
+    const auto own = axis + own_axes;
     return use.is_matrix() || own < 0 || use.shape[static_cast<size_t>(own)] == 1;
   };
-  if (use.output.empty()) return false;
-  if (!d.defined()) return use.output[0] % batch == 0;
-  if (use.kind == UseKind::product || use.rows_of_product) {
-    if (d.size(0) % batch != 0) return false;
-    if (is_of_one_example(d.view({batch, -1, d.size(1)}), 0, example)) return true;
-    return use.examples_second = is_of_one_example(d.view({-1, batch, d.size(1)}), 1, example);
-  }
-  if (d.size(0) == batch && is_of_one_example(d, 0, example)) return entry_is_shared(0);
-  use.examples_second = d.dim() > 1 && d.size(1) == batch && is_of_one_example(d, 1, example);
-  return use.examples_second && entry_is_shared(0) && entry_is_shared(1);
+  return entry_is_shared(0) && (!second || entry_is_shared(1));
 }
 
 /// True when the operation itself says which axis of D holds the examples: it has a row for each.
@@ -54,10 +47,15 @@ bool has_a_row_per_example(const ParameterUse& use, int64_t batch) {
 }  // namespace
 
 KernelPlan::KernelPlan(const NetworkFunction& function, const KernelRecording& trial, const KernelTask& task)
-    : function_(function), task_(task), outputs_(trial.predictions.size(1)) {
+    : function_(function),
+      task_(task),
+      reached_(function.parameters().size(), false),
+      fingerprint_(trial.fingerprint),
+      outputs_(trial.predictions.size(1)) {
   const int64_t batch = trial.inputs.size(0);
   graph_numbers_ = static_cast<double>(autograd::recorded_values(trial.predictions, function_.parameters())) /
                    static_cast<double>(batch);
+  mark_reached(trial);
   if (task_.route == KernelRoute::rows) {
     unrecognised_.resize(function_.parameters().size());
     std::iota(unrecognised_.begin(), unrecognised_.end(), 0);
@@ -65,27 +63,81 @@ KernelPlan::KernelPlan(const NetworkFunction& function, const KernelRecording& t
   }
   std::vector<ParameterUse> uses = trial.uses;
   std::vector<std::string> reasons = trial.unrecognised;
-  std::vector<Tensor> arrived(uses.size());
-  constexpr int64_t example = 1;
-  const bool told = std::all_of(uses.begin(), uses.end(),
-                                [&](const ParameterUse& use) { return has_a_row_per_example(use, batch); });
-  if (!told) {
-    Tensor cotangent = at::zeros_like(trial.predictions);
-    cotangent.select(0, example) = at::arange(1, outputs_ + 1, cotangent.options().requires_grad(false));
-    arrived = autograd::pull_back(trial.predictions, cotangent, uses);
-  }
-  for (size_t i = 0; i < uses.size(); ++i) {
-    if (!told && !find_examples(uses[i], arrived[i], batch, example))
-      reasons[static_cast<size_t>(uses[i].parameter)] =
-          uses[i].node->name() + " where examples cannot be told apart";
-    examples_second_.push_back(uses[i].examples_second);
-  }
+  for (size_t p = 0; p < task_.reasons.size(); ++p)
+    if (!task_.reasons[p].empty()) reasons[p] = task_.reasons[p];
+  find_layouts(trial, uses, reasons);
+  for (const ParameterUse& use : uses) layouts_.push_back(layout_of(use, batch));
   for (size_t p = 0; p < reasons.size(); ++p) {
     if (reasons[p].empty()) continue;
     unrecognised_.push_back(static_cast<int64_t>(p));
     by_rows_.push_back(fmt::format("{} ({})", function_.names()[p], reasons[p]));
   }
   make_parts(uses, batch);
+}
+
+void KernelPlan::mark_reached(const KernelRecording& recording) const {
+  for (const ParameterUse& use : recording.uses) reached_[static_cast<size_t>(use.parameter)] = true;
+  for (size_t p = 0; p < recording.unrecognised.size(); ++p)
+    if (!recording.unrecognised[p].empty()) reached_[p] = true;
+}
+
+KernelPlan::Layout KernelPlan::layout_of(const ParameterUse& use, int64_t batch) {
+  const auto& conv = use.convolution;
+  Layout layout{use.parameter,       use.kind,      use.shape, use.transposed, use.rows_of_product,
+                use.examples_second, {conv.groups}, {}};
+  for (const auto* numbers : {&conv.kernel, &conv.stride, &conv.padding, &conv.dilation})
+    layout.convolution.insert(layout.convolution.end(), numbers->begin(), numbers->end());
+  layout.rest = use.output;
+  if (layout.rest.empty()) return layout;
+  if (has_rows(use)) {
+    layout.rest[0] = use.output[0] % batch == 0 ? use.output[0] / batch : -1;
+  } else {
+    const size_t axis = use.examples_second && use.output.size() > 1 ? 1 : 0;
+    layout.rest[axis] = use.output[axis] == batch ? 1 : -1;
+  }
+  return layout;
+}
+
+void KernelPlan::find_layouts(const KernelRecording& trial, std::vector<ParameterUse>& uses,
+                              std::vector<std::string>& reasons) const {
+  const int64_t batch = trial.inputs.size(0);
+  const bool told = std::all_of(uses.begin(), uses.end(),
+                                [&](const ParameterUse& use) { return has_a_row_per_example(use, batch); });
+  if (uses.empty() || (told && !task_.examine)) return;
+  // The examples lie where a cotangent u_i z of every example arrives as u_i times what z alone makes.
+  CheckDraws draws;
+  const auto options = trial.predictions.options().requires_grad(false);
+  const Tensor z = draws.weights(outputs_).view({1, -1}).expand_as(trial.predictions);
+  const Tensor u = draws.weights(batch);
+  const Tensor both = at::stack({z, z * u.view({-1, 1})}).to(options);
+  const auto read = [&](const std::vector<Tensor>& cotangent) {
+    return autograd::pull_back(trial.predictions, cotangent[0], uses);
+  };
+  std::vector<Tensor> arrived[2];
+  if (const auto together = batched(both, read)) {
+    for (const Tensor& d : *together) {
+      arrived[0].push_back(d.defined() ? d[0] : d);
+      arrived[1].push_back(d.defined() ? d[1] : d);
+    }
+  } else {
+    for (int64_t i = 0; i < 2; ++i) arrived[i] = read({both[i]});
+  }
+  for (size_t i = 0; i < uses.size(); ++i) {
+    ParameterUse& use = uses[i];
+    const auto fits = [&](bool second) {
+      if (!can_have_examples(use, second, batch)) return false;
+      if (!arrived[0][i].defined() || !arrived[1][i].defined()) return true;
+      use.examples_second = second;
+      const Tensor plain = use.examples_first(arrived[0][i], batch).reshape({batch, -1});
+      const Tensor weighted = use.examples_first(arrived[1][i], batch).reshape({batch, -1});
+      const Tensor expected = plain * u.view({-1, 1}).to(plain.options());
+      return fast_norm(weighted - expected) <=
+             allowed_capture_error(plain.scalar_type()) * fast_norm(expected);
+    };
+    if (fits(false) || fits(true)) continue;
+    use.examples_second = false;
+    reasons[static_cast<size_t>(use.parameter)] = use.node->name() + " where examples cannot be told apart";
+  }
 }
 
 void KernelPlan::make_parts(const std::vector<ParameterUse>& uses, int64_t batch) {
@@ -175,7 +227,12 @@ std::string KernelPlan::signature() const {
   for (const Part& part : parts_)
     text += fmt::format("{}: {} of {}, {} uses, bias {};", part.parameter, static_cast<int>(part.form),
                         part.groups, part.uses.size(), part.bias_parameter);
-  return text + fmt::format("rows: {}", fmt::join(unrecognised_, ","));
+  for (const Layout& layout : layouts_)
+    text +=
+        fmt::format("{} {} {} {} {} {} {} {}; ", layout.parameter, static_cast<int>(layout.kind),
+                    fmt::join(layout.shape, ","), layout.transposed, layout.rows_of_product,
+                    layout.examples_second, fmt::join(layout.convolution, ","), fmt::join(layout.rest, ","));
+  return text + fmt::format("rows: {}, graph {}", fmt::join(unrecognised_, ","), fingerprint_);
 }
 
 int64_t KernelPlan::outputs_at_once(int64_t examples) const {
@@ -190,8 +247,8 @@ int64_t KernelPlan::outputs_at_once(int64_t examples) const {
 }
 
 double KernelPlan::bytes(int64_t examples, int64_t outputs, int64_t at_once) const {
-  // Saved values, and the cotangents of one backward pass.
-  double numbers = static_cast<double>(1 + std::min(at_once, outputs)) * graph_numbers_;
+  // Saved values, the cotangents of one backward pass, and those of the check.
+  double numbers = static_cast<double>(2 + std::min(at_once, outputs)) * graph_numbers_;
   double passing = 0;  // gradients on their way into the rows that keep them
   for (const Part& part : parts_) {
     numbers += part.numbers + static_cast<double>(outputs) * part.numbers_per_output;

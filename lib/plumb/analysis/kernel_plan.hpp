@@ -2,6 +2,8 @@
 /// block by block.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,17 +27,37 @@ struct KernelTask {
   bool by_parameter = false;          // every term stands for one parameter
   int64_t left = 1, right = 1;        // examples on each side, for the cost model
   at::ScalarType dtype = at::kFloat;  // of the terms
+  /// Whether the axis of the examples is looked for in cotangents always, not only where shapes leave a
+  /// doubt.
+  bool examine = true;
+  /// By parameter: why it must go by rows; empty where it need not. Or no entries.
+  std::vector<std::string> reasons = {};
 };
 
 /// A forward pass over a block of examples with the graph that it recorded. To be made and used while a
 /// NetworkFunction::Differentiation lives.
 struct KernelRecording {
-  KernelRecording(const NetworkFunction& function, const Tensor& examples);
+  /// Unless `reads_graph`, only the inputs are kept.
+  KernelRecording(const NetworkFunction& function, const Tensor& examples, bool reads_graph = true);
 
   Tensor inputs;
   Tensor predictions;
   std::vector<autograd::ParameterUse> uses;
   std::vector<std::string> unrecognised;  // as in autograd::RecordedUses
+  uint64_t fingerprint = 0;               // as there
+};
+
+/// What the terms of a block are held against while they are captured, and what came of it.
+struct CaptureCheck {
+  Tensor weights;             // u, (examples, c): of every row of J
+  std::vector<bool> watched;  // by parameter: whose terms are to give J_p' u
+  /// By parameter: J_p' u, flat, of the watched ones: as LibTorch's backward pass gives it where the graph
+  /// was read, otherwise from the rows.
+  std::vector<Tensor> gradients = {};
+  std::vector<std::string> wrong = {};  // by parameter: what does not agree; empty where all does
+  double error = 0;                     // the largest, relative to what rounding is relative to
+
+  bool passed() const;
 };
 
 /// The examples that a plan is made from, some of `inputs`: all when they are few or small, so that the
@@ -49,9 +71,14 @@ class KernelPlan {
 
   /// The terms of J for outputs [first, last) of the recorded examples, in an order that does not depend on
   /// the block. `at_once` outputs share a backward pass where LibTorch can batch it, which saves reading the
-  /// weights once for each.
+  /// weights once for each. Throws Error when the block's graph is not the one that the plan was made for.
+  ///
+  /// With `check`, which keeps what it finds: a cotangent u_ik on every prediction must arrive at each
+  /// operation, example by example, as the sum over k of u_ik times what arrived from output k alone, which
+  /// it does only if each example's cotangents are booked on it and come from no other example. And J_p' u,
+  /// from the terms, must be what LibTorch's backward pass makes of it, relative to the parameter's own size.
   std::vector<KernelTerm> capture(const KernelRecording& recording, int64_t first, int64_t last,
-                                  int64_t at_once) const;
+                                  int64_t at_once, CaptureCheck* check = nullptr) const;
 
   int64_t outputs() const { return outputs_; }  // c
   /// How many outputs to take at once when memory does not matter: more where examples are few.
@@ -62,10 +89,12 @@ class KernelPlan {
   /// bias. The first of a group is what its terms are named by; one that has no part in the predictions is in
   /// none.
   std::vector<std::vector<int64_t>> groups() const;
-  /// What the plan does with each parameter, in words that differ where plans do.
+  /// What the plan does with each parameter and where it found it, in words that differ where plans do.
   std::string signature() const;
   /// Parameters that go by rows although the route is another one: "name (operation)".
   const std::vector<std::string>& by_rows() const { return by_rows_; }
+  /// Marks the parameters that a recording reaches, or that went by rows and got a gradient. By parameter.
+  const std::vector<bool>& reached() const { return reached_; }
 
  private:
   struct Part {
@@ -78,8 +107,31 @@ class KernelPlan {
     double numbers_per_output = 0, numbers = 0;  // that the term keeps for each example
   };
 
-  /// The cotangents of some outputs of every example, (outputs, ...) for each use.
-  std::vector<Tensor> cotangents_of(const KernelRecording& recording, int64_t first, int64_t last) const;
+  /// Where a use has its examples, and all else that must be the same in every block.
+  struct Layout {
+    int64_t parameter;
+    autograd::UseKind kind;
+    std::vector<int64_t> shape;
+    bool transposed, rows_of_product, examples_second;
+    std::vector<int64_t> convolution;  // all its numbers
+    std::vector<int64_t> rest;         // D's axes but the examples'; of a matrix, its positions
+
+    bool operator==(const Layout&) const = default;
+  };
+  static Layout layout_of(const autograd::ParameterUse& use, int64_t batch);
+  void find_layouts(const KernelRecording& trial, std::vector<autograd::ParameterUse>& uses,
+                    std::vector<std::string>& reasons) const;
+
+  /// What arrives at every use: (outputs, ...) of outputs [first, last), and of the weights of a check.
+  struct Cotangents {
+    std::vector<Tensor> of_outputs, of_weights;
+  };
+  /// `weighted`: a cotangent (n, c) to go along, or undefined.
+  Cotangents cotangents_of(const KernelRecording& recording, int64_t first, int64_t last,
+                           const Tensor& weighted) const;
+  void check_terms(const KernelRecording& recording, const std::vector<KernelTerm>& terms,
+                   const std::vector<Tensor>& gradients, const std::vector<Tensor>& arrived,
+                   CaptureCheck& check) const;
   void make_parts(const std::vector<autograd::ParameterUse>& uses, int64_t batch);
   void add_matrix(const std::vector<autograd::ParameterUse>& uses, size_t use, int64_t batch);
   TermForm choose(double a, double b, double positions) const;
@@ -94,13 +146,20 @@ class KernelPlan {
                        int64_t output, int64_t outputs, KernelTerm& term) const;
   void add_rows_of_unrecognised(const Tensor& inputs, int64_t first, int64_t last,
                                 std::vector<KernelTerm>& terms) const;
+  void mark_reached(const KernelRecording& recording) const;
+  /// autograd::functional::unchecked_batch of `pass` over the first axis of `cotangents`.
+  std::optional<std::vector<Tensor>> batched(
+      const Tensor& cotangents,
+      const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& pass) const;
 
   NetworkFunction function_;
   KernelTask task_;
   std::vector<Part> parts_;
   std::vector<int64_t> unrecognised_;  // parameters
   std::vector<std::string> by_rows_;
-  std::vector<bool> examples_second_;  // of the recorded uses
+  std::vector<Layout> layouts_;  // of the recorded uses
+  mutable std::vector<bool> reached_;
+  uint64_t fingerprint_ = 0;
   int64_t outputs_ = 0;
   double graph_numbers_ = 0;  // of the recorded graph, for each example
 };

@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -225,6 +226,40 @@ Tensor TermInputs::slice(int64_t begin, int64_t end) const {
   return part;
 }
 
+Tensor TermInputs::weighted_by(const Tensor& d) const {
+  const int64_t b = d.size(1);
+  if (kind_ == UseKind::lookup) {
+    const Tensor indices = saved_.flatten().to(at::kLong);
+    const Tensor rows = d.transpose(1, 2).reshape({-1, b}) * indices.ne(skipped_).unsqueeze(1) * factor_;
+    return at::zeros({classes_, b}, d.options()).index_add_(0, indices, rows).t();
+  }
+  // Patches of some examples at a time.
+  constexpr int64_t numbers = 1 << 20;
+  const Tensor first = slice(0, 1);
+  const int64_t step = std::max<int64_t>(1, numbers / std::max<int64_t>(1, first.numel()));
+  Tensor sum = at::zeros({b, first.size(2)}, d.options());
+  for (int64_t i = 0; i < examples_; i += step) {
+    const int64_t end = std::min(examples_, i + step);
+    const Tensor u = (end - i == 1 && i == 0 ? first : slice(i, end)).flatten(0, 1);
+    sum.addmm_(d.slice(0, i, end).transpose(0, 1).reshape({b, -1}), u);
+  }
+  return sum;
+}
+
+double TermInputs::norm() const {
+  if (kind_ == UseKind::lookup)
+    return std::abs(factor_) * std::sqrt(static_cast<double>(saved_.ne(skipped_).sum().item<int64_t>()));
+  // An image's pixel is in at most as many patches as the kernel has entries, and mostly in that many.
+  const double patches = kind_ == UseKind::convolution
+                             ? static_cast<double>(c10::multiply_integers(convolution_.kernel)) /
+                                   static_cast<double>(c10::multiply_integers(convolution_.stride))
+                             : 1;
+  const double of_saved = fast_norm(saved_.to(dtype_));
+  const double biases =
+      bias_ * bias_ * static_cast<double>(saved_.numel() / std::max<int64_t>(1, saved_.size(-1)));
+  return std::sqrt(factor_ * factor_ * patches * of_saved * of_saved + biases);
+}
+
 Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
                         int64_t other_end) const {
   if (kind_ == UseKind::lookup) {
@@ -237,6 +272,32 @@ Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int
   return mine.mm(other.slice(other_begin, other_end).flatten(0, 1).t());
 }
 
+Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights) {
+  const Tensor u = weights.slice(1, term.first_output, term.first_output + term.outputs);
+  return at::tensordot(u.to(term.rows.scalar_type()), term.rows, {0, 1}, {0, 1});
+}
+
+double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
+                      const Tensor& bias_gradient, CheckDraws& draws) {
+  const Tensor& d = term.cotangents;  // (examples, outputs, b) or (examples, outputs, b, T)
+  if (d.numel() == 0) return fast_norm(gradient) > 0 ? 1 : 0;
+  const int64_t n = d.size(0), outputs = d.size(1), b = d.size(2);
+  const Tensor u = weights.slice(1, term.first_output, term.first_output + outputs).to(d.scalar_type());
+  const Tensor flat = d.flatten(2);
+  const Tensor sums = (outputs == 1 ? flat.squeeze(1) * u : at::bmm(u.unsqueeze(1), flat)).view({n, b, -1});
+  const Tensor z = draws.weights(b).to(d.options());
+  const Tensor along = sums.size(2) == 1 ? at::mv(sums.view({n, b}), z).view({n, 1, 1})
+                                         : at::matmul(z.view({1, b}), sums);  // (n, 1, T)
+  const Tensor found = term.inputs.weighted_by(along).flatten();
+  Tensor expected = at::mv(gradient.to(d.scalar_type()).t(), z);
+  if (bias_gradient.defined())
+    expected = at::cat({expected, at::dot(bias_gradient.to(d.scalar_type()), z).view({1})});
+  else if (found.size(0) > expected.size(0))
+    expected = at::cat({expected, found.slice(0, expected.size(0))});
+  const double size = std::max({fast_norm(sums) * term.inputs.norm(), fast_norm(found), fast_norm(expected)});
+  return size == 0 ? 0 : fast_norm(found - expected) / size;
+}
+
 void add_contribution(const Tensor& block, const KernelTerm& left, const KernelTerm& right,
                       KernelOutputs outputs, bool lower_half, int64_t scratch) {
   const auto is_product = [](TermForm form) {
@@ -245,6 +306,11 @@ void add_contribution(const Tensor& block, const KernelTerm& left, const KernelT
   expects(left.parameter == right.parameter &&
               (left.form == right.form || (is_product(left.form) && is_product(right.form))),
           "the terms belong to different parts of J");
+  // A parameter that meets nothing of these examples.
+  const auto is_empty = [](const KernelTerm& term) {
+    return (term.form == TermForm::rows ? term.rows : term.cotangents).numel() == 0;
+  };
+  if (is_empty(left) || is_empty(right)) return;
   // One block's cotangents can happen to be unit vectors where another's are not.
   switch (left.form == right.form ? left.form : TermForm::product) {
     case TermForm::rows:

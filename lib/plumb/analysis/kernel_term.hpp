@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/recorded_graph.hpp"
 #include "plumb/core/tensor.hpp"
 
@@ -32,7 +33,12 @@ class TermInputs {
 
   Tensor slice(int64_t begin, int64_t end) const;  // (end - begin, T, a)
   int64_t examples() const { return examples_; }
+  double bias() const { return bias_; }
   bool is_lookup() const { return kind_ == autograd::UseKind::lookup; }
+  /// The sum over examples and positions of d_t u_t', (b, a), for d (examples, b, T).
+  Tensor weighted_by(const Tensor& d) const;
+  /// |u|, over examples and positions.
+  double norm() const;
   /// Every <u_t u~_t'>: (T examples of mine, T' examples of the other).
   Tensor gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
               int64_t other_end) const;
@@ -54,7 +60,18 @@ struct KernelTerm {
   Tensor cotangents;      // product, identity: (examples, outputs, b); positions, outer: (..., b, T)
   double scale = 0;       // identity: s
   int64_t outputs = 0, first_output = 0;  // which outputs these are
+  bool by_columns = false;                // the parameter is kept as (a, b)
 };
+
+/// J_p' u of the parameter that a term of form rows stands for, flat, for weights u (examples, c).
+Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights);
+
+/// By how much the term's J_p' u differs from `gradient`, LibTorch's, as a matrix (b, a) of one group: both
+/// multiplied by a random vector z (b) from the left, which costs no product of matrices (Freivalds 1979).
+/// `bias_gradient` (b): of the bias that is taken along; undefined: none. Relative to the norms of all
+/// factors, which do not cancel, or to the gradient's.
+double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
+                      const Tensor& bias_gradient, CheckDraws& draws);
 
 /// How the kernel's entries are indexed.
 enum class KernelOutputs {

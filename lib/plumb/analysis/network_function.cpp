@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include <c10/core/InferenceMode.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/analysis/coupling.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -30,16 +32,68 @@ bool draws_noise(const torch::nn::Module& module) {
          drops(dynamic_cast<const torch::nn::FeatureAlphaDropoutImpl*>(&module));
 }
 
-/// Sums may be ordered differently for another batch size: |a - b| up to this share of the predictions is
-/// rounding; noise or coupling is far above it.
-double allowed_difference(at::ScalarType dtype) {
-  return dtype == at::kDouble ? 2e-12 : dtype == at::kFloat ? 1.2e-3 : 0.1;
+/// The states of LibTorch's own generators that a forward pass on a device could draw from.
+class GeneratorWatch {
+ public:
+  explicit GeneratorWatch(const at::Device& device) : device_(device), before_(states()) {}
+
+  bool has_drawn() const {
+    const auto now = states();
+    for (size_t i = 0; i < now.size(); ++i)
+      if (!now[i].equal(before_[i])) return true;
+    return false;
+  }
+
+ private:
+  std::vector<Tensor> states() const {
+    std::vector<Tensor> found;
+    const auto add = [&](const at::Device& device) {
+      at::Generator generator = at::globalContext().defaultGenerator(device);
+      const std::lock_guard<std::mutex> lock(generator.mutex());
+      found.push_back(generator.get_state());
+    };
+    add(at::kCPU);
+    if (device_.is_cuda()) add(device_);
+    return found;
+  }
+
+  at::Device device_;
+  std::vector<Tensor> before_;
+};
+
+bool same_values(const Tensor& a, const Tensor& b) {
+  return a.defined() && b.defined() && a.scalar_type() == b.scalar_type() && a.device() == b.device() &&
+         a.equal(b);
 }
 
-bool differ(const Tensor& a, const Tensor& b) {
-  const double scale = std::max(a.abs().max().item<double>(), 1e-30);
-  return (a - b).abs().max().item<double>() > allowed_difference(a.scalar_type()) * scale;
-}
+/// How many functions need a gradient by a parameter that requires none by itself.
+class FrozenParameters {
+ public:
+  void need(Tensor parameter) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (needed_[parameter.unsafeGetTensorImpl()]++ == 0) parameter.set_requires_grad(true);
+  }
+  void release(Tensor parameter) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = needed_.find(parameter.unsafeGetTensorImpl());
+    if (--found->second > 0) return;
+    needed_.erase(found);
+    parameter.set_requires_grad(false);
+  }
+  bool is_frozen(const Tensor& parameter) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return !parameter.requires_grad() || needed_.count(parameter.unsafeGetTensorImpl()) > 0;
+  }
+
+  static FrozenParameters& of_process() {
+    static FrozenParameters parameters;
+    return parameters;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<const c10::TensorImpl*, int64_t> needed_;
+};
 
 }  // namespace
 
@@ -51,7 +105,7 @@ NetworkFunction::NetworkFunction(torch::nn::Module& module, Forward forward)
   for (const auto& item : module.named_parameters()) {
     const bool seen = std::any_of(parameters_.begin(), parameters_.end(),
                                   [&](const Tensor& other) { return other.is_same(item.value()); });
-    if (!item.value().requires_grad() || seen) continue;
+    if (FrozenParameters::of_process().is_frozen(item.value()) || seen) continue;
     names_.push_back(item.key());
     parameters_.push_back(item.value());
   }
@@ -60,7 +114,11 @@ NetworkFunction::NetworkFunction(torch::nn::Module& module, Forward forward)
 NetworkFunction NetworkFunction::restricted(const std::vector<std::string>& names) const {
   NetworkFunction part = *this;
   part.findings_ = std::make_shared<FunctionFindings>();
-  part.findings_->examples_alone = findings_->examples_alone;
+  {
+    const std::lock_guard<std::mutex> lock(findings_->mutex);
+    part.findings_->uncoupled = findings_->uncoupled;
+    part.findings_->modes = findings_->modes;
+  }
   part.names_.clear();
   part.parameters_.clear();
   std::vector<bool> used(names.size(), false);
@@ -85,7 +143,7 @@ NetworkFunction NetworkFunction::restricted(const std::vector<std::string>& name
 
 Tensor NetworkFunction::operator()(const Tensor& inputs) const {
   expects(inputs.dim() >= 1 && inputs.size(0) > 0, "the batch of inputs is empty");
-  if (!parameters_.empty()) {
+  if (!parameters_.empty() && parameters_.front().is_floating_point()) {
     const Tensor& parameter = parameters_.front();
     expects(inputs.device() == parameter.device(), "inputs are on {}, the network's parameters on {}",
             inputs.device().str(), parameter.device().str());
@@ -93,11 +151,18 @@ Tensor NetworkFunction::operator()(const Tensor& inputs) const {
             "inputs are {}, the network's parameters {}", c10::toString(inputs.scalar_type()),
             c10::toString(parameter.scalar_type()));
   }
+  const autograd::SharedUse use;
+  const GeneratorWatch watch(inputs.device());
   const Tensor outputs = forward_(inputs);
-  expects(outputs.dim() == 2 && outputs.size(0) == inputs.size(0),
-          "the network maps {} examples to a tensor of shape {}; (n, c) is needed", inputs.size(0),
-          fmt::join(outputs.sizes(), " x "));
-  return outputs;
+  expects(!watch.has_drawn(),
+          "forward draws random numbers, so that predictions change from one call to the next (or another "
+          "thread drew from LibTorch's default generator meanwhile)");
+  expects(outputs.defined() && outputs.dim() >= 1 && outputs.size(0) == inputs.size(0) && outputs.numel() > 0,
+          "the network maps {} examples to a tensor of shape {}; (n, ...) is needed", inputs.size(0),
+          outputs.defined() ? fmt::format("{}", fmt::join(outputs.sizes(), " x ")) : "undefined");
+  expects(outputs.is_floating_point(), "the network's outputs are {}; real floating numbers are needed",
+          c10::toString(outputs.scalar_type()));
+  return outputs.dim() == 2 ? outputs : outputs.reshape({outputs.size(0), -1});
 }
 
 int64_t NetworkFunction::parameter_count() const {
@@ -106,20 +171,36 @@ int64_t NetworkFunction::parameter_count() const {
   return count;
 }
 
-void NetworkFunction::check(const Tensor& inputs) const {
+void NetworkFunction::check(const Tensor& inputs, int64_t batch) const {
   check_parameters();
-  check_examples(inputs);
+  expects(inputs.dim() >= 1 && inputs.size(0) > 0, "the batch of inputs is empty");
+  for (int64_t i = 0; i < inputs.size(0); i += batch) {
+    const Tensor some = inputs.slice(0, i, std::min(inputs.size(0), i + batch)).detach();
+    const Tensor predictions = [&] {
+      const at::NoGradGuard no_grad;
+      return (*this)(some);
+    }();
+    check_finite(predictions);
+    check_uncoupled(*this, some, predictions);
+    check_uncoupled_derivatives(*this, some);
+  }
 }
 
-void NetworkFunction::check(const Tensor& inputs, const Tensor& predictions) const {
-  check_parameters();
+void NetworkFunction::check_predictions(const Tensor& inputs, const Tensor& predictions) const {
   const at::NoGradGuard no_grad;
   check_finite(predictions);
-  std::vector<bool> now = modes();
-  if (findings_->examples_alone == now) return;
-  const Tensor alone = (*this)(inputs.slice(0, 0, 1));
-  if (differ(predictions.slice(0, 0, 1), alone)) check_examples(inputs);
-  if (inputs.size(0) > 1) findings_->examples_alone = std::move(now);
+  const Tensor found = predictions.detach();
+  const std::vector<bool> now = modes();
+  {
+    const std::lock_guard<std::mutex> lock(findings_->mutex);
+    if (findings_->modes == now && same_values(findings_->uncoupled, found)) return;
+  }
+  check_uncoupled(*this, inputs, found);
+  constexpr int64_t worth_keeping = 1 << 20;
+  if (found.numel() > worth_keeping) return;
+  const std::lock_guard<std::mutex> lock(findings_->mutex);
+  findings_->uncoupled = found.clone();
+  findings_->modes = now;
 }
 
 std::vector<bool> NetworkFunction::modes() const {
@@ -129,11 +210,17 @@ std::vector<bool> NetworkFunction::modes() const {
 }
 
 void NetworkFunction::check_parameters() const {
+  expects(!c10::InferenceMode::is_enabled(),
+          "inference mode is on, in which LibTorch keeps no derivatives; leave it first");
   expects(parameter_count() > 0, "the network has no parameters to differentiate by");
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor &parameter = parameters_[i], &first = parameters_.front();
     expects(parameter.is_floating_point(), "parameter {} is {}; a real floating dtype is needed", names_[i],
-            c10::toString(parameter.scalar_type()));
+            parameter.is_complex() ? fmt::format("complex ({})", c10::toString(parameter.scalar_type()))
+                                   : c10::toString(parameter.scalar_type()));
+    expects(!parameter.is_inference(),
+            "parameter {} was made in inference mode and cannot require a gradient; make it outside of it",
+            names_[i]);
     expects(parameter.scalar_type() == first.scalar_type(),
             "parameter {} is {}, parameter {} is {}; one dtype is needed", names_[i],
             c10::toString(parameter.scalar_type()), names_.front(), c10::toString(first.scalar_type()));
@@ -163,49 +250,37 @@ void NetworkFunction::check_finite(const Tensor& predictions) const {
   expects(false, "the network's predictions are not finite");
 }
 
-void NetworkFunction::check_examples(const Tensor& inputs) const {
+bool NetworkFunction::depends_on(size_t parameter, const Tensor& inputs) const {
+  const autograd::ExclusiveUse use;
   const at::NoGradGuard no_grad;
-  expects(inputs.dim() >= 1 && inputs.size(0) > 0, "the batch of inputs is empty");
-  const Tensor some = inputs.slice(0, 0, std::min<int64_t>(3, inputs.size(0)));
-  const Tensor outputs = (*this)(some);
-  check_finite(outputs);
-  expects(!differ(outputs, (*this)(some)),
-          "the network's predictions change from one call to the next; is noise drawn in forward?");
-  if (some.size(0) == 1 || !differ(outputs.slice(0, 0, 1), (*this)(some.slice(0, 0, 1)))) return;
-  // Predictions that are differences of much larger numbers (centred ones, scaled up) round far above their
-  // own size: the derivative decides, which rounding cannot make differ from 0.
-  expects(has_no_derivative_by_others(some),
-          "the network's prediction for an example depends on the rest of the batch");
-}
-
-bool NetworkFunction::has_no_derivative_by_others(const Tensor& inputs) const {
-  if (!inputs.is_floating_point()) return false;
-  const at::AutoGradMode on(true);
-  const Tensor examples = inputs.detach().clone().requires_grad_();
-  const Tensor outputs = (*this)(examples);
-  if (!outputs.requires_grad()) return false;
-  const auto gradient = torch::autograd::grad({outputs[0].sum()}, {examples}, {}, false, false, true)[0];
-  return gradient.defined() && gradient.slice(0, 1).count_nonzero().item<int64_t>() == 0;
+  Tensor held = parameters_[parameter];
+  const Tensor values = held.variable_data();
+  const Tensor before = (*this)(inputs).clone();
+  held.set_data(values * 1.01 + 0.01);
+  Tensor after;
+  try {
+    after = (*this)(inputs);
+  } catch (...) {
+    held.set_data(values);
+    throw;
+  }
+  held.set_data(values);
+  return !after.equal(before);
 }
 
 NetworkFunction::Differentiation::Differentiation(const NetworkFunction& function)
     : grad_mode_(at::GradMode::is_enabled()) {
-  const auto set = [&](Tensor parameter, bool wanted) {
-    if (parameter.requires_grad() == wanted || !parameter.is_leaf()) return;
-    parameter.set_requires_grad(wanted);
-    changed_.push_back(parameter);
-  };
-  for (const Tensor& parameter : function.module_->parameters()) {
-    const bool wanted = std::any_of(function.parameters_.begin(), function.parameters_.end(),
-                                    [&](const Tensor& chosen) { return chosen.is_same(parameter); });
-    set(parameter, wanted);
+  for (const Tensor& parameter : function.parameters_) {
+    if (!parameter.is_leaf() || !FrozenParameters::of_process().is_frozen(parameter)) continue;
+    FrozenParameters::of_process().need(parameter);
+    frozen_.push_back(parameter);
   }
   at::GradMode::set_enabled(true);
 }
 
 NetworkFunction::Differentiation::~Differentiation() {
   at::GradMode::set_enabled(grad_mode_);
-  for (Tensor& parameter : changed_) parameter.set_requires_grad(!parameter.requires_grad());
+  for (const Tensor& parameter : frozen_) FrozenParameters::of_process().release(parameter);
 }
 
 }  // namespace plumb

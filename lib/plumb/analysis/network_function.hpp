@@ -4,31 +4,37 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "plumb/autograd/exclusive_use.hpp"
 #include "plumb/core/tensor.hpp"
 #include "plumb/models/network.hpp"
 
 namespace plumb {
 
-/// What has been found out about a function of a network, whatever its weights: its copies share it.
+/// What has been found out about a function of a network: its copies share it.
 struct FunctionFindings {
-  /// The modes of its modules in which predictions depend on their example alone; empty: none yet.
-  std::vector<bool> examples_alone;
+  std::mutex mutex;  // of the rest
+  /// The predictions (n, c) of the last batch whose examples were found not to be coupled, and the modes of
+  /// the modules then; see NetworkFunction::check.
+  Tensor uncoupled;
+  std::vector<bool> modes;
   /// How many kernels passed their check, for each way of computing them; see KernelCheck.
   std::map<std::string, uint64_t> kernels;
 };
 
 /// A network, its forward and the parameters w that derivatives are taken with respect to: those that require
 /// a gradient, in the order of torch::nn::Module::parameters(), a shared one once. The network is referred
-/// to, not copied: it must outlive this, and analysis sees the weights that it has at the time.
+/// to, not copied: it must outlive this, and analysis sees the weights that it has at the time. Several
+/// threads may analyse one network at once, while none changes its weights.
 class NetworkFunction {
  public:
   using Forward = std::function<Tensor(const Tensor&)>;
 
   explicit NetworkFunction(Network& network);
-  /// For any module: `forward` maps inputs (n, ...) to outputs (n, c).
+  /// For any module: `forward` maps inputs (n, ...) to outputs (n, ...), each example for itself.
   NetworkFunction(torch::nn::Module& module, Forward forward);
 
   /// The same network with fewer parameters: those called `names` or lying in a submodule of that name
@@ -36,8 +42,10 @@ class NetworkFunction {
   /// ContractError for a name that nothing has.
   NetworkFunction restricted(const std::vector<std::string>& names) const;
 
-  /// h(w, inputs), (n, c), with whatever grad mode is on. Throws ContractError unless inputs are a batch on
-  /// the parameters' device (and, when floating, of their dtype) and the outputs are (n, c).
+  /// h(w, inputs) as (n, c), with whatever grad mode is on: c counts the outputs of an example, whatever axes
+  /// they come on, the last one fastest. Throws ContractError unless inputs are a batch on the parameters'
+  /// device (and, when floating, of their dtype), the outputs are real and floating with n first, and forward
+  /// left LibTorch's generator of random numbers alone.
   Tensor operator()(const Tensor& inputs) const;
 
   const std::vector<std::string>& names() const { return names_; }
@@ -49,25 +57,25 @@ class NetworkFunction {
 
   /// Throws ContractError when derivatives of `inputs`' predictions cannot be what they are taken for: no
   /// parameters, several dtypes or devices, weights that are not finite, an empty batch, a layer whose
-  /// training mode couples examples or draws noise (named), predictions that change from call to call or that
-  /// depend on the rest of the batch.
-  void check(const Tensor& inputs) const;
-  /// The same when the predictions of `inputs` are at hand. One example is predicted again, alone, unless
-  /// this or a copy has passed before with every module in the same mode (train or eval): that predictions
-  /// depend on their example alone is taken to be the network's nature, not that of its weights.
-  void check(const Tensor& inputs, const Tensor& predictions) const;
+  /// training mode couples examples or draws noise (named), predictions that change from call to call, or
+  /// that depend, or have a derivative that depends, on other examples of the batch (two of them named).
+  /// `batch` examples are taken at a time.
+  void check(const Tensor& inputs, int64_t batch = 256) const;
+  /// The same when the predictions (n, c) of the whole batch `inputs` are at hand, without the derivative. A
+  /// batch is predicted again unless its predictions are, bit for bit, those that passed last.
+  void check_predictions(const Tensor& inputs, const Tensor& predictions) const;
   /// The part of it that needs no inputs: parameters and modules.
   void check_parameters() const;
 
-  /// While it lives, exactly these parameters of the network require a gradient, and grad mode is on.
+  /// Whether the predictions of `inputs` change with the value of a parameter, whatever its gradient says.
+  bool depends_on(size_t parameter, const Tensor& inputs) const;
+
+  /// While it lives, these parameters of the network require a gradient, and grad mode is on.
   class Differentiation;
 
  private:
   void check_modules() const;
   void check_finite(const Tensor& predictions) const;
-  void check_examples(const Tensor& inputs) const;
-  /// Whether no derivative of the first example's predictions by another example differs from 0.
-  bool has_no_derivative_by_others(const Tensor& inputs) const;
 
   torch::nn::Module* module_;
   Forward forward_;
@@ -84,7 +92,8 @@ class NetworkFunction::Differentiation {
   Differentiation& operator=(const Differentiation&) = delete;
 
  private:
-  std::vector<Tensor> changed_;  // parameters whose requires_grad is the opposite of what it was
+  autograd::SharedUse use_;
+  std::vector<Tensor> frozen_;  // parameters that require no gradient by themselves
   bool grad_mode_;
 };
 

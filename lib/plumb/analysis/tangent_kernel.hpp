@@ -19,9 +19,10 @@ struct TangentKernelOptions {
   /// Bytes that the computation may hold at a time, the kernel included; none: half of what is available on
   /// the CPU, 4 GiB on another device. The result does not depend on it beyond rounding.
   std::optional<int64_t> memory = std::nullopt;
-  /// How the result is held against vector-Jacobian products. Unless it is not at all, predictions are held
-  /// against their independence of the batch, too; see NetworkFunction::check. A complete check costs about
-  /// as much as the kernel where examples are few.
+  /// How the result is held against vector-Jacobian products, with random vectors that are new in every call.
+  /// Unless it is not at all, every example's predictions are held against those in other company, too; see
+  /// NetworkFunction::check_predictions. A complete check costs about as much as the kernel where examples
+  /// are few.
   KernelCheck check = KernelCheck::in_turn;
   /// Sums in float64 over a network of lower precision; the kernel is then float64.
   bool accumulate_double = false;
@@ -31,14 +32,17 @@ struct TangentKernel {
   Tensor matrix;                   // (n c, n' c) or, summed, (n, n'); row i c + k is output k of example i
   int64_t outputs = 0;             // c
   std::string route;               // "structured: 3 product, 1 identity"
-  std::vector<std::string> notes;  // what did not go by the route asked for, and why
+  std::vector<std::string> notes;  // what did not go by the route asked for, and why; what has no gradient
   int64_t blocks = 1;              // the examples and outputs were taken in so many blocks
-  double error = 0;                // what KernelIdentity::error found; NaN: not checked
+  double error = 0;                // the largest of all checks, relative; NaN: not checked
   std::string checked;             // "all parameters", or the names of those that were
 };
 
 /// G of `inputs` with themselves; (n c, n c), symmetric. Throws ContractError as NetworkFunction::check does,
-/// and when the budget cannot hold the kernel and one example, naming the bytes needed.
+/// when predictions have no graph or a derivative is not finite, and when the budget cannot hold the kernel
+/// and one example, naming the bytes needed. A parameter whose part fails its check goes by rows, each
+/// example alone, and is named in the notes; what else goes wrong in a faster route sends everything by rows
+/// when the route is automatic, and throws Error when it was asked for by name.
 TangentKernel tangent_kernel(const NetworkFunction& function, const Tensor& inputs,
                              const TangentKernelOptions& options = {});
 

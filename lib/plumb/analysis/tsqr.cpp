@@ -1,6 +1,7 @@
 #include "plumb/analysis/tsqr.hpp"
 
 #include <tuple>
+#include <utility>
 
 #include <torch/torch.h>
 
@@ -24,6 +25,8 @@ void Tsqr::add(const Tensor& rows) {
           "tsqr: rows from {} on have entries that are not finite; finite ones are expected", rows_);
   const Tensor stacked = factor_.defined() ? at::cat({factor_, wide}) : wide;
   factor_ = std::get<1>(at::linalg_qr(stacked, "r"));
+  const Tensor nonzero = wide.ne(0).any(0);
+  nonzero_ = nonzero_.defined() ? nonzero_.logical_or(nonzero) : nonzero;
   rows_ += rows.size(0);
   if (rows.scalar_type() == at::kFloat) dtype_ = at::kFloat;
 }
@@ -35,9 +38,11 @@ Tensor Tsqr::factor() const {
 
 Tensor Tsqr::singular_values() const { return at::linalg_svdvals(factor()); }
 
-RankReport Tsqr::rank(bool transposed) const {
-  return transposed ? rank_of_singular_values(singular_values(), columns_, rows_, "tsqr", dtype_)
-                    : rank_of_singular_values(singular_values(), rows_, columns_, "tsqr", dtype_);
+RankReport Tsqr::rank(bool transposed, RankOptions options) const {
+  if (options.computed_in == at::ScalarType::Undefined) options.computed_in = dtype_;
+  RankReport report = rank_of_triangular_factor(factor(), rows_, nonzero_.sum().item<int64_t>(), options);
+  if (transposed) std::swap(report.rows, report.columns);
+  return report;
 }
 
 }  // namespace plumb

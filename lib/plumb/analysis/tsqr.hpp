@@ -29,13 +29,15 @@ class Tsqr {
   /// The singular values (min(rows, columns)) of all rows so far, descending.
   Tensor singular_values() const;
 
-  /// Rank of A by those, with the eps of the coarsest dtype that came in. `transposed`: report A^T's shape.
-  RankReport rank(bool transposed = false) const;
+  /// The rank of A; see rank_of_triangular_factor. Entries are taken to be computed in the coarsest dtype
+  /// that came in unless the options say another. `transposed`: report A^T's shape.
+  RankReport rank(bool transposed = false, RankOptions options = {}) const;
 
  private:
   int64_t columns_;
   int64_t rows_ = 0;
   Tensor factor_;
+  Tensor nonzero_;  // (columns), bool: which have had an entry that is not 0
   at::ScalarType dtype_ = at::kDouble;
 };
 

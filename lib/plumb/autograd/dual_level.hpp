@@ -3,13 +3,14 @@
 
 #include <cstdint>
 
+#include "plumb/autograd/exclusive_use.hpp"
 #include "plumb/core/tensor.hpp"
 
 namespace plumb::autograd {
 
 /// Within its scope tensors may carry a tangent, which every operator carries on; afterwards no tensor has
-/// one. LibTorch knows a single level: the constructor throws ContractError while another one is open, and in
-/// inference mode, where tangents would silently be dropped.
+/// one. LibTorch knows a single level: the constructor waits for other threads, and throws ContractError
+/// while another one is open in this thread, and in inference mode, where tangents would silently be dropped.
 class DualLevel {
  public:
   DualLevel();
@@ -28,6 +29,7 @@ class DualLevel {
   Tensor tangent(const Tensor& tensor) const;
 
  private:
+  ExclusiveUse use_;
   uint64_t index_;
 };
 

@@ -96,7 +96,7 @@ Tensor jvp_by_double_backward(const std::function<Tensor()>& forward, const std:
   std::vector<Tensor> directions;
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined() || !gradients[i].requires_grad()) continue;
-    linear.push_back(gradients[i]);
+    linear.push_back(gradients[i].is_sparse() ? gradients[i].to_dense() : gradients[i]);
     directions.push_back(tangents[i].detach());
   }
   if (linear.empty()) return zero;
@@ -117,6 +117,9 @@ Tensor jvp_of_parameters(const std::function<Tensor()>& forward, const std::vect
       return jvp_in_forward_mode(forward, parameters, tangents);
     } catch (const c10::Error& error) {
       obstacle = missing_forward_formula(error);
+      // Some parameters cannot carry a tangent (views, for one), which LibTorch says in many ways.
+      if (!obstacle && route == JvpRoute::automatic)
+        obstacle = fmt::format("forward mode failed ({})", error.what_without_backtrace());
       if (!obstacle) throw;
     }
     expects(route == JvpRoute::automatic, "jvp_of_parameters: {}; use the route double_backward", *obstacle);

@@ -12,7 +12,7 @@ namespace plumb::autograd {
 /// graph. Differentiating the backward pass once more costs about three passes and the memory of their graph,
 /// and serves operators that LibTorch cannot differentiate in forward mode.
 enum class JvpRoute {
-  automatic,        // forward mode, and double_backward where an operator has no forward formula
+  automatic,        // forward mode, and double_backward where LibTorch refuses it
   forward_mode,     // throws ContractError that names the operator without a forward formula
   double_backward,  // with cotangents u: d/du <sum_i (J_i^T u), v_i> = J v
 };

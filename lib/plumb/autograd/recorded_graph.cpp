@@ -1,6 +1,7 @@
 #include "plumb/autograd/recorded_graph.hpp"
 
 #include <algorithm>
+#include <typeinfo>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -17,7 +18,6 @@ using torch::autograd::AccumulateGrad;
 using torch::autograd::Edge;
 using torch::autograd::Node;
 namespace generated = torch::autograd::generated;
-using NodePointer = std::shared_ptr<Node>;
 
 /// Sizes are numbers in LibTorch 1.13 and symbolic in later versions.
 template <class Size>
@@ -46,6 +46,7 @@ struct Entrance {
   bool transposed = false;
   double factor = 1;
   std::vector<int64_t> shape;
+  bool expanded = false;  // along the missing axes of `shape`, or those of length 1
 };
 
 class Walk {
@@ -85,10 +86,13 @@ class Walk {
   }
 
   void read(const NodePointer& node) {
+    result_.fingerprint = (result_.fingerprint ^ typeid(*node).hash_code()) * 0x100000001b3;  // FNV-1a
     for (size_t i = 0; i < node->num_outputs(); ++i) {
       const Edge& edge = node->next_edge(i);
       if (!edge.is_valid()) continue;
       const auto found = entrance(edge);
+      result_.fingerprint =
+          result_.fingerprint * 31 + (found ? static_cast<uint64_t>(found->parameter) + 1 : 0);
       if (!found) {
         visit(edge.function);
         continue;
@@ -99,6 +103,7 @@ class Walk {
       use.shape = found->shape;
       use.transposed = found->transposed;
       use.factor = found->factor;
+      use.expanded = found->expanded;
       if (node->num_inputs() >= 1) use.output = output_shape(*node);
       if (recognise(use, i))
         result_.uses.push_back(std::move(use));
@@ -112,16 +117,21 @@ class Walk {
     if (const auto* leaf = dynamic_cast<AccumulateGrad*>(node)) {
       const auto found = index_.find(leaf->variable.unsafeGetTensorImpl());
       if (found == index_.end()) return std::nullopt;
-      return Entrance{found->second, false, 1, leaf->variable.sizes().vec()};
+      return Entrance{found->second, false, 1, leaf->variable.sizes().vec(), false};
     }
     if (node->num_outputs() < 1) return std::nullopt;
     const std::string name = node->name();
     if (name == "TBackward0") return moved(*node, true);
     if (const auto* transpose = dynamic_cast<generated::TransposeBackward0*>(node)) {
-      const bool matrix = output_shape(*node).size() == 2;
-      if (matrix && transpose->dim0 != transpose->dim1) return moved(*node, true);
-      return std::nullopt;
+      const auto rank = static_cast<int64_t>(output_shape(*node).size());
+      // Axes may be counted from the end.
+      const bool swaps = rank > 0 && (transpose->dim0 - transpose->dim1) % rank != 0;
+      if (!swaps) return moved(*node, false);
+      return rank == 2 ? moved(*node, true) : std::nullopt;
     }
+    if (const auto* permute = dynamic_cast<generated::PermuteBackward0*>(node))
+      return permuted(*node, permute->dims);
+    if (name == "ExpandBackward0") return expanded(*node);
     if (name == "ViewBackward0" || name == "UnsafeViewBackward0" || name == "ReshapeAliasBackward0" ||
         name == "UnsqueezeBackward0" || name == "SqueezeBackward0" || name == "SqueezeBackward1")
       return moved(*node, false);
@@ -140,10 +150,30 @@ class Walk {
     return std::nullopt;
   }
 
-  std::optional<Entrance> moved(const Node& node, bool transposes) const {
+  std::optional<Entrance> permuted(const Node& node, const std::vector<int64_t>& axes) const {
+    const auto rank = static_cast<int64_t>(axes.size());
+    bool stays = true;
+    for (int64_t axis = 0; axis < rank; ++axis) stays &= (axes[static_cast<size_t>(axis)] - axis) % rank == 0;
+    if (stays) return moved(node, false);
+    return rank == 2 ? moved(node, true) : std::nullopt;
+  }
+
+  /// Repeating entries is what broadcasting does anyway, in the operations that broadcast.
+  std::optional<Entrance> expanded(const Node& node) const {
     if (!node.next_edge(0).is_valid()) return std::nullopt;
     auto found = entrance(node.next_edge(0));
     if (!found) return std::nullopt;
+    const std::vector<int64_t> shape = output_shape(node);
+    if (!std::equal(found->shape.rbegin(), found->shape.rend(), shape.rbegin()) ||
+        found->shape.size() != shape.size())
+      found->expanded = true;
+    return found;
+  }
+
+  std::optional<Entrance> moved(const Node& node, bool transposes) const {
+    if (!node.next_edge(0).is_valid()) return std::nullopt;
+    auto found = entrance(node.next_edge(0));
+    if (!found || found->expanded) return std::nullopt;
     // Transposed and reshaped in turn: which entry is which can no longer be said in one flag.
     if (transposes ? found->shape.size() != 2 : found->transposed) return std::nullopt;
     if (transposes) {
@@ -195,7 +225,7 @@ class Walk {
     if (auto* norm = dynamic_cast<generated::NativeGroupNormBackward0*>(node))
       return group_norm(use, *norm, i);
     if (auto* lookup = dynamic_cast<generated::EmbeddingBackward0*>(node)) {
-      if (i != 0 || lookup->scale_grad_by_freq) return false;
+      if (i != 0 || lookup->scale_grad_by_freq || use.expanded || use.transposed) return false;
       use.kind = UseKind::lookup;
       use.saved = lookup->indices_.unpack();
       use.skipped_index = plain(lookup->padding_idx);
@@ -226,17 +256,17 @@ class Walk {
     use.kind = UseKind::product;
     use.saved = std::move(rows);
     use.factor *= factor;
-    return use.saved.defined() && use.saved.dim() == 2 && use.shape.size() == 2;
+    return !use.expanded && use.saved.defined() && use.saved.dim() == 2 && use.shape.size() == 2;
   }
 
   static bool convolution(ParameterUse& use, generated::ConvolutionBackward0& node, size_t i) {
     const size_t axes = use.output.size() - 2;
-    if (node.transposed || axes < 1 || axes > 2) return false;
+    if (node.transposed || axes < 1 || axes > 2 || use.expanded) return false;
     if (i == 2) {
       use.shape.resize(1 + axes, 1);  // (channels, 1, 1): broadcast along the spatial axes
       return shift(use, 1);
     }
-    if (i != 1 || use.transposed) return false;
+    if (i != 1 || use.transposed || use.expanded) return false;
     use.kind = UseKind::convolution;
     use.saved = node.input_.unpack();
     auto& shape = use.convolution;
@@ -263,6 +293,7 @@ class Walk {
 
   template <class Norm>
   static bool batch_norm(ParameterUse& use, Norm& node, double epsilon, size_t i) {
+    if (use.expanded) return false;
     const auto input = node.input_.unpack();
     std::vector<int64_t> channels(static_cast<size_t>(input.dim() - 1), 1);
     channels[0] = input.size(1);
@@ -274,6 +305,7 @@ class Walk {
   }
 
   static bool group_norm(ParameterUse& use, generated::NativeGroupNormBackward0& node, size_t i) {
+    if (use.expanded) return false;
     const Tensor input = node.input_.unpack();
     std::vector<int64_t> channels(static_cast<size_t>(input.dim() - 1), 1);
     channels[0] = input.size(1);
@@ -334,19 +366,22 @@ RecordedUses read_recorded_uses(const Tensor& output, const std::vector<Tensor>&
 }
 
 std::vector<Tensor> pull_back(const Tensor& output, const Tensor& cotangent,
-                              const std::vector<ParameterUse>& uses) {
-  if (uses.empty()) return {};
+                              const std::vector<ParameterUse>& uses, const std::vector<Tensor>& leaves) {
+  if (uses.empty() && leaves.empty()) return {};
   // Several parameters can enter at one operation: its cotangent is asked for once.
   torch::autograd::edge_list edges;
   std::unordered_map<const Node*, size_t> place;
   for (const ParameterUse& use : uses)
     if (place.try_emplace(use.node.get(), edges.size()).second) edges.emplace_back(use.node, 0);
+  const size_t first_leaf = edges.size();
+  for (const Tensor& leaf : leaves) edges.push_back(torch::autograd::impl::gradient_edge(leaf));
   const auto gradients = torch::autograd::Engine::get_default_engine().execute(
       {Edge(output.grad_fn(), static_cast<uint32_t>(output.output_nr()))}, {cotangent}, /*keep_graph=*/true,
       /*create_graph=*/false, /*accumulate_grad=*/false, edges);
-  std::vector<Tensor> cotangents;
-  for (const ParameterUse& use : uses) cotangents.push_back(gradients[place.at(use.node.get())]);
-  return cotangents;
+  std::vector<Tensor> arrived;
+  for (const ParameterUse& use : uses) arrived.push_back(gradients[place.at(use.node.get())]);
+  for (size_t i = 0; i < leaves.size(); ++i) arrived.push_back(gradients[first_leaf + i]);
+  return arrived;
 }
 
 }  // namespace plumb::autograd

@@ -2,16 +2,12 @@
 /// it and the tensors that this operation saved.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "plumb/core/compat.hpp"
 #include "plumb/core/tensor.hpp"
-
-namespace torch::autograd {
-struct Node;
-}
 
 namespace plumb::autograd {
 
@@ -32,8 +28,8 @@ struct ConvolutionShape {
 /// One place where a parameter enters the graph. Gradients are with respect to the tensor that entered, of
 /// shape `shape`; it is the parameter itself, or a transposition, reshaping and multiple of it.
 struct ParameterUse {
-  int64_t parameter = 0;                        // which of the parameters asked for
-  std::shared_ptr<torch::autograd::Node> node;  // D is what backward hands to it
+  int64_t parameter = 0;  // which of the parameters asked for
+  NodePointer node;       // D is what backward hands to it
   UseKind kind = UseKind::shift;
   std::vector<int64_t> shape;  // of the tensor that entered
   bool transposed = false;     // the tensor that entered is the transposed parameter
@@ -41,6 +37,7 @@ struct ParameterUse {
   Tensor saved;                // see UseKind; for a convolution of one spatial axis with a second of length 1
   ConvolutionShape convolution;  // of a convolution
   int64_t skipped_index = -1;    // of a lookup: the index that gets no gradient
+  bool expanded = false;         // the tensor that entered repeats the parameter's entries
   std::vector<int64_t> output;   // shape of D
   bool rows_of_product = false;  // of a shift: D has the rows of a product, to which it is added
   bool examples_second =
@@ -63,6 +60,7 @@ struct ParameterUse {
 struct RecordedUses {
   std::vector<ParameterUse> uses;
   std::vector<std::string> unrecognised;  // for every parameter: the operation's name, empty when all were
+  uint64_t fingerprint = 0;               // of the operations and how they are connected
 };
 
 /// Numbers in all tensors that backward from `output` passes through, but for those that only move or
@@ -71,12 +69,13 @@ int64_t recorded_values(const Tensor& output, const std::vector<Tensor>& paramet
 
 /// Walks the graph that computed `output`. Recognised are matrix products (addmm, mm), convolutions of one or
 /// two axes that are not transposed, batch normalization with running means, layer and group normalization,
-/// embeddings, and elementwise products and sums.
+/// embeddings, and elementwise products and sums. What is read is a reading: callers hold it against
+/// gradients.
 RecordedUses read_recorded_uses(const Tensor& output, const std::vector<Tensor>& parameters);
 
-/// The cotangents D of every use when `cotangent` is that of `output`; undefined where nothing arrives. The
-/// graph is kept.
+/// The cotangents D of every use when `cotangent` is that of `output`, followed by the gradients of `leaves`;
+/// undefined where nothing arrives. The graph is kept.
 std::vector<Tensor> pull_back(const Tensor& output, const Tensor& cotangent,
-                              const std::vector<ParameterUse>& uses);
+                              const std::vector<ParameterUse>& uses, const std::vector<Tensor>& leaves = {});
 
 }  // namespace plumb::autograd

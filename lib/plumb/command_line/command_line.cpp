@@ -1,13 +1,15 @@
 #include "plumb/command_line/command_line.hpp"
 
-#include <cstdio>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <new>
 
 #include <c10/util/Exception.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "plumb/command_line/output.hpp"
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/core/blas.hpp"
 #include "plumb/core/error.hpp"
@@ -33,11 +35,6 @@ std::string command_words(int argc, char** argv) {
   return words;
 }
 
-int complain(int status, std::string_view message) {
-  fmt::print(stderr, "plumb: {}\n", message);
-  return status;
-}
-
 /// Starts the program anew with the settings of OpenMP and OpenBLAS that are read when a process starts,
 /// unless the user gave others.
 void settle_threads_and_blas(char** argv) {
@@ -52,6 +49,12 @@ void settle_threads_and_blas(char** argv) {
   if (const auto kernels = faster_openblas_kernels(blas_in_use().kernels)) set("OPENBLAS_CORETYPE", *kernels);
   if (changed)
     ::execv("/proc/self/exe", argv);  // returns only where that cannot be done, which costs speed alone
+}
+
+/// What a process may have inherited and a program needs to be otherwise.
+void settle_process() {
+  open_standard_streams();
+  ::signal(SIGCHLD, SIG_DFL);  // ignored, it would take away how a child ended
 }
 
 /// The verb of this name; null when there is none.
@@ -84,8 +87,32 @@ int unknown_verb(const CLI::App& program, const std::string& word) {
 int help(const CLI::App& program, const std::string& word) {
   const CLI::App* verb = word.empty() ? &program : find_verb(program, word);
   if (verb == nullptr) return unknown_verb(program, word);
-  fmt::print("{}", verb->help());
+  say("{}", verb->help());
   return kDone;
+}
+
+/// Runs the verb that the words choose, and turns what goes wrong into a message and a status.
+int run_chosen(CLI::App& program, const Action& action, int argc, char** argv) {
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (verb.empty()) return usage(program);
+  if (verb == "help") return help(program, argc > 2 ? argv[2] : "");
+  if (verb.front() != '-' && find_verb(program, verb) == nullptr) return unknown_verb(program, verb);
+  try {
+    program.parse(argc, argv);
+    return action ? action() : usage(program);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? kDone : kWrongInput;
+  } catch (const ConfigError& error) {
+    return complain(kWrongInput, error.what());
+  } catch (const DataError& error) {
+    return complain(kWrongInput, error.what());
+  } catch (const c10::Error& error) {
+    return complain(kFailed, error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return complain(kFailed, out_of_memory);
+  } catch (const std::exception& error) {
+    return complain(kFailed, error.what());
+  }
 }
 
 }  // namespace
@@ -99,6 +126,7 @@ std::string default_data_folder() {
 }
 
 int command_line(int argc, char** argv) {
+  settle_process();
   const std::string verb = argc > 1 ? argv[1] : "";
   for (const char* computing : {"run", "train", "verify", "--version"})
     if (verb == computing) settle_threads_and_blas(argv);
@@ -116,23 +144,8 @@ int command_line(int argc, char** argv) {
   add_report_verb(program, action);
   add_verify_verb(program, action);
   add_train_verb(program, action);
-  if (verb.empty()) return usage(program);
-  if (verb == "help") return help(program, argc > 2 ? argv[2] : "");
-  if (verb.front() != '-' && find_verb(program, verb) == nullptr) return unknown_verb(program, verb);
-  try {
-    program.parse(argc, argv);
-    return action ? action() : usage(program);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? kDone : kWrongInput;
-  } catch (const ConfigError& error) {
-    return complain(kWrongInput, error.what());
-  } catch (const DataError& error) {
-    return complain(kWrongInput, error.what());
-  } catch (const c10::Error& error) {
-    return complain(kFailed, error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return complain(kFailed, error.what());
-  }
+  const int status = run_chosen(program, action, argc, argv);
+  return all_output_arrived() || status != kDone ? status : kFailed;
 }
 
 }  // namespace plumb

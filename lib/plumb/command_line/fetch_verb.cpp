@@ -20,7 +20,7 @@ int fetch_data(const FetchArguments& arguments) {
     fmt::print(stderr, "\r{}  {:.1f} of {:.1f} MB", file, static_cast<double>(received) / 1e6,
                static_cast<double>(total) / 1e6);
   };
-  const auto files = fetch(arguments.name, arguments.data_folder, progress, arguments.url);
+  const auto files = fetch(arguments.name, arguments.data_folder, {.progress = progress}, arguments.url);
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   for (const auto& file : files) fmt::print("{}: complete, checksum right\n", file.string());
   return kDone;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "plumb/command_line/interruption.hpp"
 #include "plumb/experiment/experiment.hpp"
 #include "plumb/experiment/run_directory.hpp"
 
@@ -12,6 +13,7 @@ namespace plumb {
 struct Job {
   PlannedRun planned;
   RunDirectory directory;
+  std::string obstacle;  // what is wrong with its folder: it fails with these words and is not started
 };
 
 struct JobResult {
@@ -26,11 +28,8 @@ struct JobsOptions {
   std::string data_folder;
 };
 
-/// Runs all jobs and returns what became of each, in the same order. One failing does not stop the others.
-/// SIGINT and SIGTERM make every running child save and stop, and no further one start.
+/// Runs all jobs and returns what became of each, in the same order. One failing, in whatever way, does not
+/// stop the others. An interruption() makes every running child save and stop, and no further one start.
 std::vector<JobResult> run_jobs(const std::vector<Job>& jobs, const JobsOptions& options);
-
-/// True once SIGINT or SIGTERM arrived; installs the handlers at its first call.
-const std::atomic<bool>& interruption();
 
 }  // namespace plumb

@@ -4,10 +4,11 @@
 #include <chrono>
 #include <cmath>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "plumb/command_line/output.hpp"
 
 namespace plumb {
 namespace {
@@ -61,9 +62,9 @@ std::string encode_progress(const Progress& progress) {
 
 std::optional<Progress> decode_progress(const std::string& line) {
   const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object() || !json.contains("step")) return std::nullopt;
+  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer()) return std::nullopt;
   Progress progress;
-  progress.step = json.value("step", int64_t{0});
+  progress.step = json["step"].get<int64_t>();
   progress.epoch = number_or_nan(json, "epoch");
   progress.max_epochs = number_or_nan(json, "max_epochs");
   progress.fraction_done = number_or_nan(json, "fraction_done");
@@ -75,7 +76,7 @@ std::optional<Progress> decode_progress(const std::string& line) {
   progress.fit.test_accuracy = number_or_nan(json, "test_accuracy");
   progress.examples_per_second = number_or_nan(json, "examples_per_second");
   progress.seconds = number_or_nan(json, "seconds");
-  progress.resumed = json.value("resumed", false);
+  progress.resumed = json.contains("resumed") && json["resumed"] == true;
   return progress;
 }
 
@@ -169,7 +170,7 @@ void ProgressDisplay::finished(size_t job, const std::string& message) {
 
 void ProgressDisplay::print_line(size_t job, const std::string& text) {
   erase_live_lines();
-  fmt::print("{}{}\n", prefix(job), text);
+  say("{}{}\n", prefix(job), text);
   draw_live_lines();
 }
 
@@ -204,16 +205,16 @@ std::string ProgressDisplay::sweep_line() const {
 }
 
 void ProgressDisplay::erase_live_lines() {
-  if (live_lines_ > 0) fmt::print("\x1b[{}A\x1b[J", live_lines_);
+  if (live_lines_ > 0) say("\x1b[{}A\x1b[J", live_lines_);
   live_lines_ = 0;
-  std::fflush(stdout);
+  flush_output();
 }
 
 void ProgressDisplay::draw_live_lines() {
   if (terminal_) {
     const size_t width = terminal_width();
     const auto draw = [&](const std::string& line) {
-      fmt::print("{}\n", line.substr(0, width - 1));
+      say("{}\n", line.substr(0, width - 1));
       ++live_lines_;
     };
     for (size_t job = 0; job < jobs_.size(); ++job)
@@ -222,7 +223,7 @@ void ProgressDisplay::draw_live_lines() {
     if (live_lines_ > 0 && jobs_.size() > 1) draw(sweep_line());
     drawn_at_ = steady_seconds();
   }
-  std::fflush(stdout);
+  flush_output();
 }
 
 }  // namespace plumb

@@ -9,6 +9,9 @@
 
 namespace plumb {
 
+/// Where a run finds the pipe to its parent.
+inline constexpr int progress_descriptor = 3;
+
 /// One line of JSON, and back; nothing when the line is not one.
 std::string encode_progress(const Progress& progress);
 std::optional<Progress> decode_progress(const std::string& line);

@@ -1,9 +1,9 @@
 #include <map>
 #include <set>
 
-#include <fmt/format.h>
 #include <torch/cuda.h>
 
+#include "plumb/command_line/output.hpp"
 #include "plumb/command_line/shared_jobs.hpp"
 #include "plumb/command_line/verbs.hpp"
 #include "plumb/experiment/ending.hpp"
@@ -40,15 +40,15 @@ Layout prepare_folder(const Experiment& experiment, const std::filesystem::path&
   make_directory(folder);
   keep_experiment_file(folder, experiment.description.to_yaml());
   Layout layout = lay_out(experiment, folder);
-  for (const std::string& note : experiment.notes) fmt::print("{}\n", note);
-  for (const std::string& note : layout.notes) fmt::print("{}\n", note);
+  for (const std::string& note : experiment.notes) say("{}\n", note);
+  for (const std::string& note : layout.notes) say("{}\n", note);
   return layout;
 }
 
 std::vector<Job> jobs_to_do(const Layout& layout) {
   std::vector<Job> jobs;
   for (const LaidOutRun& run : layout.runs)
-    if (run.state == LaidOutRun::State::to_do) jobs.push_back({run.planned, run.directory});
+    if (run.state != LaidOutRun::State::done) jobs.push_back({run.planned, run.directory, run.refusal});
   return jobs;
 }
 
@@ -75,8 +75,8 @@ bool tell_of_diverged(const Layout& layout) {
       diverged.push_back(run.planned.id);
   }
   if (diverged.empty()) return false;
-  fmt::print(stderr, "plumb: {} of {} runs diverged, the loss is no longer a number: {}\n", diverged.size(),
-             layout.runs.size(), fmt::join(diverged, ", "));
+  complain(fmt::format("{} of {} runs diverged, the loss is no longer a number: {}", diverged.size(),
+                       layout.runs.size(), fmt::join(diverged, ", ")));
   return true;
 }
 
@@ -85,11 +85,6 @@ int conclude(const Layout& layout, const std::vector<Job>& jobs, const std::vect
   int64_t failed = 0;
   bool interrupted = false;
   std::map<std::string, std::vector<std::string>> complaints;  // what went wrong -> in which runs
-  for (const LaidOutRun& run : layout.runs) {
-    if (run.state != LaidOutRun::State::refused) continue;
-    ++failed;
-    complaints[run.refusal].push_back(run.planned.id);
-  }
   for (size_t i = 0; i < jobs.size(); ++i) {
     interrupted = interrupted || results[i].kind == JobResult::Kind::interrupted;
     if (results[i].kind != JobResult::Kind::failed) continue;
@@ -97,29 +92,31 @@ int conclude(const Layout& layout, const std::vector<Job>& jobs, const std::vect
     complaints[results[i].message].push_back(jobs[i].planned.id);
   }
   for (const auto& [message, runs] : complaints)
-    fmt::print(stderr, "plumb: {}: {}\n", fmt::join(runs, ", "), message);
+    complain(fmt::format("{}: {}", fmt::join(runs, ", "), message));
   const bool diverged = tell_of_diverged(layout);
   if (interrupted) {
-    fmt::print("interrupted; what was done is saved. To go on: {}\n", command);
+    say("interrupted; what was done is saved. To go on: {}\n", command);
     return kInterrupted;
   }
   if (failed > 0) {
-    fmt::print(stderr, "plumb: {} of {} runs failed; the others are unharmed. To try again: {}\n", failed,
-               layout.runs.size(), command);
+    complain(fmt::format("{} of {} runs failed; the others are unharmed. To try again: {}", failed,
+                         layout.runs.size(), command));
     return kFailed;
   }
   return diverged ? kDiverged : kDone;
 }
 
-/// A figure that cannot be drawn does not make the runs worse.
-void show_results(const std::filesystem::path& folder) {
+/// The status of a report: a figure that cannot be drawn does not make the runs worse, but is missing.
+int show_results(const std::filesystem::path& folder) {
   const Results results = load_results(folder);
-  for (const std::string& line : complaints(results)) fmt::print(stderr, "plumb: {}\n", line);
-  fmt::print("\n{}\n", summary_table(results));
+  for (const std::string& line : complaints(results)) complain(line);
+  say("\n{}\n", summary_table(results));
   try {
-    fmt::print("report  {}\n", write_report(results).string());
+    say("report  {}\n", write_report(results).string());
+    return kDone;
   } catch (const DataError& error) {
-    fmt::print(stderr, "plumb: no report: {}\n", error.what());
+    complain(fmt::format("no report: {}", error.what()));
+    return kFailed;
   }
 }
 
@@ -131,17 +128,18 @@ int run_experiment(RunArguments arguments, const std::string& command) {
                       arguments.data_folder);
   std::vector<std::string> overrides = arguments.overrides;
   if (!arguments.device.empty()) overrides.push_back("compute.device=" + arguments.device);
+  interruption();  // from here on, Ctrl-C says how to go on
   const Experiment experiment = Experiment::read(description, overrides);
   check_devices(experiment);
   const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
   const Layout layout = prepare_folder(experiment, folder);
   const std::vector<Job> jobs = jobs_to_do(layout);
   const JobsOptions options = share_machine(arguments, jobs);
-  fmt::print("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
-             experiment.runs.size() == 1 ? "" : "s", jobs.size());
-  if (!jobs.empty()) fmt::print(", {} at a time, {} CPU threads each", options.at_once, options.threads);
-  fmt::print("; results in {}\n", folder.string());
-  std::fflush(stdout);
+  say("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
+      experiment.runs.size() == 1 ? "" : "s", jobs.size());
+  if (!jobs.empty()) say(", {} at a time, {} CPU threads each", options.at_once, options.threads);
+  say("; results in {}\n", folder.string());
+  flush_output();
   const std::vector<JobResult> results = run_shared_jobs(jobs, options);
   // Standard input is read once; what was read lies in the folder.
   const std::string again =
@@ -149,8 +147,9 @@ int run_experiment(RunArguments arguments, const std::string& command) {
           ? fmt::format("plumb run {} --out {}", (folder / "experiment.yaml").string(), arguments.out)
           : command;
   const int status = conclude(layout, jobs, results, again);
-  if (status != kInterrupted) show_results(folder);
-  return status;
+  if (status == kInterrupted) return status;
+  const int reported = show_results(folder);
+  return reported == kDone || status == kFailed ? status : reported;
 }
 
 }  // namespace
@@ -160,8 +159,8 @@ void add_run_verb(CLI::App& program, Action& action, const std::string& command)
   CLI::App* verb =
       program.add_subcommand("run", "Train every run of an experiment that is not finished, and report");
   verb->footer(
-      "Exit status: 0 all runs ended; 4 all ended and at least one diverged; 1 a run failed; 2 the "
-      "description is wrong; 130 interrupted.");
+      "Exit status: 0 all runs ended; 4 all ended and at least one diverged; 1 a run or the report failed; "
+      "2 the description is wrong; 130 interrupted.");
   verb->add_option("experiment", arguments->file,
                    "YAML description, - for standard input; a run's own run.yaml repeats that run")
       ->required();

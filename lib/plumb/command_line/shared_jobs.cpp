@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "plumb/command_line/output.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/json_file.hpp"
 #include "plumb/experiment/ending.hpp"
@@ -26,6 +27,7 @@ bool held_by_another(const RunDirectory& directory) {
 
 /// Whether nothing is to be added to a run: what ended before its limits were raised is still to do.
 bool done(const Job& job) {
+  if (!job.obstacle.empty()) return false;
   try {
     const std::optional<Ending> ending = Ending::read(job.directory);
     return ending && !ending->goes_on(job.planned.run.training.stop);
@@ -105,9 +107,9 @@ class SharedJobs {
     if (!told_) {
       std::vector<std::string> names;
       for (const size_t job : open_) names.push_back(jobs_[job].planned.id);
-      fmt::print("waiting for {} run{} that another process trains: {}\n", names.size(),
-                 names.size() == 1 ? "" : "s", fmt::join(names, ", "));
-      std::fflush(stdout);
+      say("waiting for {} run{} that another process trains: {}\n", names.size(),
+          names.size() == 1 ? "" : "s", fmt::join(names, ", "));
+      flush_output();
       told_ = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(300));

@@ -1,53 +1,97 @@
 #include "plumb/core/archive.hpp"
 
-#include <torch/serialize.h>
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unordered_map>
+#include <vector>
+
+#include <ATen/ATen.h>
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
+#include "plumb/core/torch_file.hpp"
 
 namespace plumb {
 namespace {
 
-using Dict = c10::Dict<std::string, c10::IValue>;
+/// In the order of ElementType.
+constexpr std::array<at::ScalarType, element_types.size()> scalar_types{
+    at::kHalf, at::kBFloat16, at::kFloat, at::kDouble, at::kComplexFloat, at::kComplexDouble,
+    at::kByte, at::kChar,     at::kShort, at::kInt,    at::kLong,         at::kBool};
 
-c10::impl::GenericDict to_dict(const Archive& archive) {
-  c10::impl::GenericDict dict(c10::StringType::get(), c10::AnyType::get());
-  for (const auto& [name, value] : archive.values()) {
-    if (const auto* tensor = std::get_if<Tensor>(&value))
-      // A view would drag its whole storage into the file.
-      dict.insert(name, tensor->detach().cpu().clone(at::MemoryFormat::Contiguous));
-    else if (const auto* integer = std::get_if<int64_t>(&value))
-      dict.insert(name, *integer);
-    else if (const auto* number = std::get_if<double>(&value))
-      dict.insert(name, *number);
-    else if (const auto* text = std::get_if<std::string>(&value))
-      dict.insert(name, *text);
-    else
-      dict.insert(name, to_dict(std::get<Archive>(value)));
-  }
-  return dict;
+std::string_view bytes_of(const Tensor& tensor) {
+  return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
-Archive from_dict(const c10::impl::GenericDict& dict) {
-  Archive archive;
-  for (const auto& entry : dict) {
-    const std::string name = entry.key().toStringRef();
-    const c10::IValue& value = entry.value();
-    if (value.isTensor())
-      archive.put(name, value.toTensor());
-    else if (value.isInt())
-      archive.put(name, value.toInt());
-    else if (value.isDouble())
-      archive.put(name, value.toDouble());
-    else if (value.isString())
-      archive.put(name, value.toStringRef());
-    else if (value.isGenericDict())
-      archive.put(name, from_dict(value.toGenericDict()));
-    else
-      throw DataError(fmt::format("entry '{}' is of a kind that plumb does not write", name));
+/// Makes saved dicts of archives; keeps the tensors alive whose bytes they point at.
+class Packing {
+ public:
+  SavedDict pack(const Archive& archive) {
+    SavedDict dict;
+    for (const auto& [name, value] : archive.values()) dict.values.emplace(name, pack(name, value));
+    return dict;
   }
-  return archive;
-}
+
+ private:
+  SavedDict::Value pack(const std::string& name, const Archive::Value& value) {
+    if (const auto* tensor = std::get_if<Tensor>(&value)) return pack(name, *tensor);
+    if (const auto* integer = std::get_if<int64_t>(&value)) return *integer;
+    if (const auto* number = std::get_if<double>(&value)) return *number;
+    if (const auto* text = std::get_if<std::string>(&value)) return *text;
+    if (const auto* inner = std::get_if<Archive>(&value)) return pack(*inner);
+    return OtherValue{std::get<Archive::Other>(value).kind};
+  }
+
+  StoredTensor pack(const std::string& name, const Tensor& tensor) {
+    const auto* type = std::find(scalar_types.begin(), scalar_types.end(), tensor.scalar_type());
+    expects(tensor.layout() == at::kStrided && type != scalar_types.end(),
+            "tensor '{}' of kind {} cannot be saved", name, at::toString(tensor.scalar_type()));
+    // A view would drag its whole storage into the file.
+    const Tensor& kept = kept_.emplace_back(tensor.detach().cpu().contiguous().resolve_conj().resolve_neg());
+    return {static_cast<ElementType>(type - scalar_types.begin()), bytes_of(kept), 0, kept.sizes().vec(),
+            kept.strides().vec()};
+  }
+
+  std::vector<Tensor> kept_;
+};
+
+/// Makes archives of saved dicts, whose bytes it copies: one tensor for each storage, and views of it.
+class Unpacking {
+ public:
+  Archive unpack(const SavedDict& dict) {
+    Archive archive;
+    for (const auto& [name, value] : dict.values) {
+      if (const auto* tensor = std::get_if<StoredTensor>(&value))
+        archive.put(name, unpack(*tensor));
+      else if (const auto* inner = std::get_if<SavedDict>(&value))
+        archive.put(name, unpack(*inner));
+      else if (const auto* other = std::get_if<OtherValue>(&value))
+        archive.put(name, Archive::Other{other->kind});
+      else if (const auto* integer = std::get_if<int64_t>(&value))
+        archive.put(name, *integer);
+      else if (const auto* number = std::get_if<double>(&value))
+        archive.put(name, *number);
+      else
+        archive.put(name, std::get<std::string>(value));
+    }
+    return archive;
+  }
+
+ private:
+  Tensor unpack(const StoredTensor& stored) {
+    Tensor& storage = storages_[stored.storage.data()];
+    if (!storage.defined()) {
+      const at::ScalarType type = scalar_types[static_cast<size_t>(stored.type)];
+      storage = at::empty({static_cast<int64_t>(stored.storage.size()) / info_of(stored.type).bytes}, type);
+      if (!stored.storage.empty())
+        std::memcpy(storage.data_ptr(), stored.storage.data(), stored.storage.size());
+    }
+    return storage.as_strided(stored.sizes, stored.strides, stored.offset);
+  }
+
+  std::unordered_map<const char*, Tensor> storages_;
+};
 
 template <class T>
 const T& get(const std::map<std::string, Archive::Value>& values, const std::string& name,
@@ -55,7 +99,11 @@ const T& get(const std::map<std::string, Archive::Value>& values, const std::str
   const auto found = values.find(name);
   if (found == values.end()) throw DataError(fmt::format("the archive has no entry '{}'", name));
   const T* value = std::get_if<T>(&found->second);
-  if (value == nullptr) throw DataError(fmt::format("the archive's entry '{}' is not a {}", name, kind));
+  if (value == nullptr) {
+    const auto* other = std::get_if<Archive::Other>(&found->second);
+    throw DataError(fmt::format("the archive's entry '{}' is {}not a {}", name,
+                                other ? other->kind + " and " : "", kind));
+  }
   return *value;
 }
 
@@ -67,6 +115,7 @@ void Archive::put(const std::string& name, double value) { values_.insert_or_ass
 void Archive::put(const std::string& name, std::string value) {
   values_.insert_or_assign(name, std::move(value));
 }
+void Archive::put(const std::string& name, Other value) { values_.insert_or_assign(name, std::move(value)); }
 void Archive::put(const std::string& name, Archive value) {
   values_.insert_or_assign(name, std::move(value));
 }
@@ -84,21 +133,16 @@ const Archive& Archive::archive(const std::string& name) const {
 }
 
 void Archive::save(const std::filesystem::path& file, Flush flush) const {
-  const std::vector<char> bytes = torch::pickle_save(to_dict(*this));
-  write_file_atomically(file, {bytes.data(), bytes.size()}, flush);
+  Packing packing;
+  write_file_atomically(file, write_torch_file(packing.pack(*this)), flush);
 }
 
 Archive Archive::load(const std::filesystem::path& file) {
   const std::string bytes = read_file(file);
   try {
-    const c10::IValue value = torch::pickle_load({bytes.begin(), bytes.end()});
-    if (!value.isGenericDict()) throw DataError("it does not hold a dict of named values");
-    return from_dict(value.toGenericDict());
-  } catch (const c10::Error& error) {
-    throw DataError(
-        fmt::format("{}: not a readable archive: {}", file.string(), error.what_without_backtrace()));
+    return Unpacking().unpack(read_torch_file(bytes));
   } catch (const DataError& error) {
-    throw DataError(fmt::format("{}: {}", file.string(), error.what()));
+    throw DataError(fmt::format("{}: not a readable archive: {}", file.string(), error.what()));
   }
 }
 

@@ -2,9 +2,14 @@
 #pragma once
 
 #include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/edge.h>
 #include <torch/version.h>
 
 namespace plumb {
+
+/// What holds a node of the autograd graph: a std::shared_ptr, and in the newest versions a
+/// c10::intrusive_ptr.
+using NodePointer = decltype(torch::autograd::Edge::function);
 
 /// Within its scope, and when enabled, matrix products and convolutions on CUDA run in bfloat16.
 class AutocastGuard {

@@ -1,6 +1,7 @@
 /// Files read and written whole; a write either happens completely or leaves what was there before.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -44,11 +45,16 @@ class AppendFile {
   /// Forces what was appended to the disk.
   void sync();
   int64_t length() const { return length_; }
+  /// CRC-32 of what the file holds.
+  int64_t checksum() const { return checksum_; }
+  /// Throws DataError when that is not `checksum`: somebody else has changed the file.
+  void expect_checksum(int64_t checksum) const;
 
  private:
   std::filesystem::path file_;
   int descriptor_ = -1;
   int64_t length_ = 0;
+  uint32_t checksum_ = 0;
 };
 
 }  // namespace plumb

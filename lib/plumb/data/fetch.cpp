@@ -16,6 +16,7 @@
 
 #include "plumb/core/error.hpp"
 #include "plumb/core/files.hpp"
+#include "plumb/core/system_call.hpp"
 
 namespace plumb {
 namespace {
@@ -29,11 +30,15 @@ namespace fs = std::filesystem;
 /// The growing file, locked against a second download.
 class PartFile {
  public:
+  /// Throws DataError, also when another download holds it.
   explicit PartFile(fs::path path) : path_(std::move(path)) {
-    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    descriptor_ =
+        uninterrupted([&] { return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644); });
     if (descriptor_ < 0) part_failed(path_, "write", errno);
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    if (uninterrupted([&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) != 0) {
+      const int error = errno;
       ::close(descriptor_);
+      if (error != EWOULDBLOCK) part_failed(path_, "lock", error);
       throw DataError(fmt::format("{}: another download is writing it; wait until it ends", path_.string()));
     }
     struct stat status {};
@@ -46,28 +51,30 @@ class PartFile {
   const fs::path& path() const { return path_; }
   int64_t size() const { return size_; }
 
+  /// False when the name no longer leads to this file: another download finished it before it was locked.
+  bool in_place() const {
+    struct stat here {
+    }, there{};
+    return ::fstat(descriptor_, &here) == 0 && ::stat(path_.c_str(), &there) == 0 &&
+           here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+  }
+
   /// False, with errno set, when the disk takes no more.
   bool append(const char* bytes, size_t count) {
-    while (count > 0) {
-      const ssize_t written = ::write(descriptor_, bytes, count);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return false;
-      bytes += written;
-      count -= static_cast<size_t>(written);
-      size_ += written;
-    }
+    if (!write_all(descriptor_, {bytes, count})) return false;
+    size_ += static_cast<int64_t>(count);
     return true;
   }
 
   void clear() {
-    if (::ftruncate(descriptor_, 0) != 0) part_failed(path_, "write", errno);
+    if (uninterrupted([&] { return ::ftruncate(descriptor_, 0); }) != 0) part_failed(path_, "write", errno);
     size_ = 0;
   }
 
   void remove() { ::unlink(path_.c_str()); }
 
   void become(const fs::path& target) {
-    if (::fsync(descriptor_) != 0) part_failed(path_, "write", errno);
+    if (uninterrupted([&] { return ::fsync(descriptor_); }) != 0) part_failed(path_, "write", errno);
     if (::rename(path_.c_str(), target.c_str()) != 0) part_failed(target, "write", errno);
   }
 
@@ -81,7 +88,7 @@ class PartFile {
 struct Transfer {
   PartFile& part;
   const RemoteFile& file;
-  const FetchProgress& progress;
+  const FetchOptions& options;
   int write_error = 0;
   bool too_large = false;
   std::exception_ptr thrown;
@@ -101,8 +108,9 @@ size_t transfer_write(char* bytes, size_t, size_t count, void* user) {
 int transfer_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   Transfer& transfer = *static_cast<Transfer*>(user);
   try {
-    if (transfer.progress)
-      transfer.progress(transfer.file.path.filename().string(), transfer.part.size(), transfer.file.bytes);
+    if (transfer.options.progress)
+      transfer.options.progress(transfer.file.path.filename().string(), transfer.part.size(),
+                                transfer.file.bytes);
     return 0;
   } catch (...) {
     transfer.thrown = std::current_exception();
@@ -124,12 +132,15 @@ CurlHandle open_curl(const std::string& url, Transfer& transfer, char* message) 
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, message);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "plumb");
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
+  // A server may send us to another one, but not to our own files.
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,file");
+  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 30L);
-  // A minute with less than a byte a second is a dead connection.
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 60L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(transfer.options.bytes_per_second));
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(transfer.options.patience));
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, transfer_write);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -148,9 +159,9 @@ bool resume_refused(CURLcode code, long response) {
 /// Brings the .part to its full size from one place; the reason when that failed, empty when it succeeded.
 /// Failures that no other place would cure are thrown.
 std::string download(const std::string& url, PartFile& part, const RemoteFile& file,
-                     const FetchProgress& progress) {
+                     const FetchOptions& options) {
   std::array<char, CURL_ERROR_SIZE> message{};
-  Transfer transfer{part, file, progress, 0, false, nullptr};
+  Transfer transfer{part, file, options, 0, false, nullptr};
   const int64_t begin = part.size();
   const CurlHandle handle = open_curl(url, transfer, message.data());
   const CURLcode code = curl_easy_perform(handle.get());
@@ -160,7 +171,7 @@ std::string download(const std::string& url, PartFile& part, const RemoteFile& f
   if (transfer.write_error != 0) part_failed(part.path(), "write", transfer.write_error);
   if (begin > 0 && resume_refused(code, response)) {
     part.clear();
-    return download(url, part, file, progress);
+    return download(url, part, file, options);
   }
   if (code == CURLE_OK && part.size() == file.bytes) return {};
   if (transfer.too_large || code == CURLE_OK) {
@@ -173,11 +184,11 @@ std::string download(const std::string& url, PartFile& part, const RemoteFile& f
   return fmt::format("{}, after {} of {} bytes; fetch again to continue", reason, part.size(), file.bytes);
 }
 
-void download_from_any(PartFile& part, const RemoteFile& file, const FetchProgress& progress) {
+void download_from_any(PartFile& part, const RemoteFile& file, const FetchOptions& options) {
   std::vector<std::string> failures;
   for (const std::string& url : file.urls) {
     if (part.size() == file.bytes) return;
-    const std::string reason = download(url, part, file, progress);
+    const std::string reason = download(url, part, file, options);
     if (reason.empty()) return;
     failures.push_back(fmt::format("{}: {}", url, reason));
   }
@@ -214,29 +225,34 @@ std::string sha256_of(const fs::path& file) {
   return text;
 }
 
-fs::path fetch_file(const RemoteFile& file, const fs::path& folder, const FetchProgress& progress) {
+fs::path fetch_file(const RemoteFile& file, const fs::path& folder, const FetchOptions& options) {
   const fs::path target = folder / file.path;
-  if (is_right(target, file)) return target;
   make_directory(target.parent_path());
-  PartFile part(target.string() + ".part");
-  if (part.size() > file.bytes) part.clear();
-  download_from_any(part, file, progress);
-  const std::string found = sha256_of(part.path());
-  if (found != file.sha256) {
-    part.remove();
-    throw DataError(fmt::format("{}: the download has SHA-256 {}; {} is expected; it was removed",
-                                target.string(), found, file.sha256));
+  constexpr int attempts = 10;  // each one finds that another download has just ended
+  for (int i = 0; i < attempts; ++i) {
+    if (is_right(target, file)) return target;
+    PartFile part(target.string() + ".part");
+    if (!part.in_place()) continue;
+    if (part.size() > file.bytes) part.clear();
+    download_from_any(part, file, options);
+    const std::string found = sha256_of(part.path());
+    if (found != file.sha256) {
+      part.remove();
+      throw DataError(fmt::format("{}: the download has SHA-256 {}; {} is expected; it was removed",
+                                  target.string(), found, file.sha256));
+    }
+    part.become(target);
+    return target;
   }
-  part.become(target);
-  return target;
+  throw DataError(fmt::format("{}: other downloads keep taking it away", target.string() + ".part"));
 }
 
-std::vector<fs::path> fetch(const std::string& name, const fs::path& folder, const FetchProgress& progress,
+std::vector<fs::path> fetch(const std::string& name, const fs::path& folder, const FetchOptions& options,
                             const std::string& url) {
   std::vector<fs::path> paths;
   for (RemoteFile& file : remote_files(name)) {
     if (!url.empty()) file.urls = {url + (url.ends_with('/') ? "" : "/") + file.path.filename().string()};
-    paths.push_back(fetch_file(file, folder, progress));
+    paths.push_back(fetch_file(file, folder, options));
   }
   return paths;
 }

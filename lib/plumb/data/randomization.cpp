@@ -1,6 +1,7 @@
 #include "plumb/data/randomization.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -127,9 +128,10 @@ void randomize_pixels(const NoOptions&, Problem& problem, const Seed& seed) {
 
 void draw_gaussian_pixels(const NoOptions&, Problem& problem, const Seed& seed) {
   at::Generator generator = seed.stream("pixels");
-  const auto [variance, mean] = at::var_mean(as_pixels(problem.train.inputs), at::IntArrayRef{0, 2},
-                                             /*unbiased=*/false, /*keepdim=*/true);
-  const Tensor deviation = variance.sqrt();
+  const auto variance_and_mean = at::var_mean(as_pixels(problem.train.inputs), at::IntArrayRef{0, 2},
+                                              /*unbiased=*/false, /*keepdim=*/true);
+  const Tensor deviation = std::get<0>(variance_and_mean).sqrt();
+  const Tensor mean = std::get<1>(variance_and_mean);
   replace_pixels(problem, [&](const Tensor& inputs) {
     Tensor drawn = at::empty_like(inputs).normal_(0, 1, generator);
     as_pixels(drawn).mul_(deviation).add_(mean);

@@ -106,7 +106,10 @@ class Planner {
   void begin(LaidOutRun& run) {
     tell_of_other_limits(run);
     make_directory(run.directory.path);
-    write_file_atomically(run.directory.description(), run.planned.run.description().to_yaml());
+    // Under the lock: what another process has begun by then is left to it.
+    const std::optional<RunLock> lock = RunLock::if_free(run.directory);
+    if (lock && !run.directory.begun())
+      write_file_atomically(run.directory.description(), run.planned.run.description().to_yaml());
   }
 
   void take_up(LaidOutRun& run) {
@@ -130,7 +133,8 @@ class Planner {
           fmt::format("ended ({}) and go on to the limits asked for now", to_string(ending->outcome)),
           run.planned.id);
     const std::string text = run.planned.run.description().to_yaml();
-    if (Config::load(run.directory.description()).to_yaml() != text)
+    if (Config::load(run.directory.description()).to_yaml() == text) return;
+    if (const std::optional<RunLock> lock = RunLock::if_free(run.directory))
       write_file_atomically(run.directory.description(), text);
   }
 

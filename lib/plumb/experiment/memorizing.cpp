@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "plumb/experiment/initial_weights.hpp"
 #include "plumb/theory/memorizer.hpp"
+#include "plumb/theory/separated_inputs.hpp"
 
 namespace plumb {
 namespace {
@@ -40,6 +43,17 @@ std::vector<Tensor> memorizer_parameters(const Network& network) {
   return parameters;
 }
 
+int64_t wrong_labels(Network& network, const Examples& examples) {
+  constexpr int64_t chunk = 1000;
+  int64_t wrong = 0;
+  for (int64_t begin = 0; begin < examples.size(); begin += chunk) {
+    const int64_t end = std::min(begin + chunk, examples.size());
+    const Tensor predicted = network.forward(examples.inputs.slice(0, begin, end)).argmax(1);
+    wrong += predicted.ne(examples.labels.slice(0, begin, end)).sum().item<int64_t>();
+  }
+  return wrong;
+}
+
 void build_memorizing(const MemorizingOptions& options, Network& network, const TrainingData& data,
                       const Seed& seed) {
   const at::NoGradGuard no_grad;
@@ -47,9 +61,11 @@ void build_memorizing(const MemorizingOptions& options, Network& network, const 
   if (data.augment) refuse_memorizing("augmentation changes the examples in every epoch");
   const std::pair widths{parameters[0].size(0), parameters[2].size(0)};
   const int64_t capacity = (widths.first + 1) / 2 * (2 * (widths.second / 4));
-  if (capacity < data.train.size())
+  const auto examples = static_cast<int64_t>(
+      theory::distinct_inputs(data.train.inputs.to(at::kCPU), data.train.labels.to(at::kCPU)).size());
+  if (capacity < examples)
     refuse_memorizing(fmt::format("hidden layers of {} and {} units memorize {} examples, and there are {}",
-                                  widths.first, widths.second, capacity, data.train.size()));
+                                  widths.first, widths.second, capacity, examples));
   at::Generator generator = seed.stream("memorizing");
   const theory::MemorizingNetwork built =
       theory::memorize_classes(data.train.inputs, data.train.labels, parameters[7].size(0),
@@ -58,10 +74,12 @@ void build_memorizing(const MemorizingOptions& options, Network& network, const 
     parameters[2 * i].copy_(built.layers[i].weight);
     parameters[2 * i + 1].copy_(built.layers[i].bias);
   }
-  // Parameters do not tell what stands between them.
-  const Tensor some = data.train.inputs.slice(0, 0, 100);
-  if (network.forward(some).argmax(1).ne(data.train.labels.slice(0, 0, 100)).any().item<bool>())
-    refuse_memorizing("the model does something else between its layers than ReLU");
+  // Parameters do not tell what stands between them, nor does this network round as the one that was built.
+  if (const int64_t wrong = wrong_labels(network, data.train); wrong > 0)
+    refuse_memorizing(
+        fmt::format("the model does something else between its layers than ReLU: with the weights "
+                    "that were built {} of {} training labels are wrong",
+                    wrong, data.train.size()));
 }
 
 }  // namespace

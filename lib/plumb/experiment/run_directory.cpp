@@ -1,38 +1,79 @@
 #include "plumb/experiment/run_directory.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/system_call.hpp"
 
 namespace plumb {
 namespace {
 
+std::string checksum_of(const std::string& name) { return name + " crc32"; }
+
 AppendFile open_series(const std::filesystem::path& file, const Archive* resume_from,
                        std::string_view header) {
-  AppendFile series(file, resume_from == nullptr ? 0 : resume_from->integer(file.filename().string()));
+  const std::string name = file.filename().string();
+  AppendFile series(file, resume_from == nullptr ? 0 : resume_from->integer(name));
   if (resume_from == nullptr) series.append(header);
+  // Checkpoints of 0.1.0 have no checksums.
+  else if (resume_from->contains(checksum_of(name)))
+    series.expect_checksum(resume_from->integer(checksum_of(name)));
   return series;
+}
+
+void save_series(const std::string& name, AppendFile& series, Archive& archive) {
+  series.sync();
+  archive.put(name, series.length());
+  archive.put(checksum_of(name), series.checksum());
+}
+
+/// A file that this process alone has locked, open; -1 when another one has. Throws DataError.
+int locked_file(const std::filesystem::path& file) {
+  const auto fail = [&](std::string_view action, int error) {
+    throw DataError(fmt::format("{}: cannot {}: {}", file.string(), action, std::strerror(error)));
+  };
+  const int descriptor =
+      uninterrupted([&] { return ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); });
+  if (descriptor < 0) fail("write", errno);
+  if (uninterrupted([&] { return ::flock(descriptor, LOCK_EX | LOCK_NB); }) == 0) return descriptor;
+  const int error = errno;
+  ::close(descriptor);
+  if (error != EWOULDBLOCK) fail("lock", error);
+  return -1;
 }
 
 }  // namespace
 
-RunLock::RunLock(const RunDirectory& directory) {
-  const std::filesystem::path file = directory.path / "lock";
-  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor_ < 0)
-    throw DataError(fmt::format("{}: cannot write: {}", file.string(), std::strerror(errno)));
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(descriptor_);
-    throw DataError(fmt::format("{}: another process is training this run", directory.path.string()));
-  }
+std::optional<RunLock> RunLock::if_free(const RunDirectory& directory) {
+  const int descriptor = locked_file(directory.path / "lock");
+  return descriptor < 0 ? std::nullopt : std::optional(RunLock(descriptor));
 }
 
-RunLock::~RunLock() { ::close(descriptor_); }
+RunLock::RunLock(const RunDirectory& directory) : descriptor_(-1) {
+  // A second is enough for those that hold it only to write the description.
+  constexpr int tries = 20;
+  constexpr std::chrono::milliseconds pause(50);
+  for (int i = 0; i < tries && descriptor_ < 0; ++i) {
+    if (i > 0) std::this_thread::sleep_for(pause);
+    descriptor_ = locked_file(directory.path / "lock");
+  }
+  if (descriptor_ < 0)
+    throw DataError(fmt::format("{}: another process is training this run", directory.path.string()));
+}
+
+RunLock::RunLock(RunLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+RunLock::~RunLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 RunSeries::RunSeries(const RunDirectory& directory, const Archive* resume_from)
     : steps_(open_series(directory.steps(), resume_from, "step,epoch,learning_rate,loss,accuracy\n")),
@@ -65,12 +106,9 @@ void RunSeries::add_timing(int64_t step, double training_seconds, double evaluat
 
 Archive RunSeries::save() {
   Archive lengths;
-  steps_.sync();
-  evaluations_.sync();
-  timing_.sync();
-  lengths.put("steps.csv", steps_.length());
-  lengths.put("evaluations.csv", evaluations_.length());
-  lengths.put("timing.csv", timing_.length());
+  save_series("steps.csv", steps_, lengths);
+  save_series("evaluations.csv", evaluations_, lengths);
+  save_series("timing.csv", timing_, lengths);
   return lengths;
 }
 

@@ -51,22 +51,29 @@ struct RunDirectory {
   std::filesystem::path path;
 };
 
-/// Holds a run's folder while it is trained. Throws DataError when another process holds it.
+/// Holds a run's folder while it is trained: what was seen in the folder before may have changed until then,
+/// and changes no more. Throws DataError when another process holds it or the file system has no locks.
 class RunLock {
  public:
   explicit RunLock(const RunDirectory& directory);
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
+  RunLock(RunLock&& other) noexcept;
+  RunLock& operator=(RunLock&&) = delete;
   ~RunLock();
 
+  /// The lock, or none while another process holds it.
+  static std::optional<RunLock> if_free(const RunDirectory& directory);
+
  private:
+  explicit RunLock(int descriptor) : descriptor_(descriptor) {}
+
   int descriptor_;
 };
 
 /// The three series of a run, one row at a time. Numbers have 17 significant digits, so nothing is lost.
 class RunSeries {
  public:
-  /// Starts the files afresh, or cuts them to the lengths that `resume_from` remembers.
+  /// Starts the files afresh, or cuts them to the lengths that `resume_from` remembers. Throws DataError when
+  /// rows up to there are not those that were written.
   RunSeries(const RunDirectory& directory, const Archive* resume_from);
 
   void add(const Interval& interval);
@@ -74,7 +81,7 @@ class RunSeries {
   void add_timing(int64_t step, double training_seconds, double evaluation_seconds,
                   double examples_per_second);
 
-  /// Forces the rows to the disk and returns the files' lengths, for a checkpoint.
+  /// Forces the rows to the disk and returns the files' lengths and checksums, for a checkpoint.
   Archive save();
 
  private:

@@ -233,6 +233,15 @@ void save_labels(const PreparedData& prepared, const RunDirectory& directory) {
   labels.save(directory.labels());
 }
 
+/// Another process may have written other probes into run.yaml between the reading of it and the lock.
+void check_probes(const Run& run, const RunDirectory& directory) {
+  if (!std::filesystem::exists(directory.description())) return;
+  const Run described = Run::read(Config::load(directory.description()));
+  if (described.description().find("probes")->to_yaml() != run.description().find("probes")->to_yaml())
+    throw DataError(fmt::format("{}: describes another run than the one that is started here",
+                                directory.description().string()));
+}
+
 Json read_provenance(const RunDirectory& directory) {
   if (!std::filesystem::exists(directory.provenance())) return {};
   return Json::parse(read_file(directory.provenance()), nullptr, false);
@@ -321,10 +330,12 @@ void finish(const RunDirectory& directory, const Trainer& trainer, const Network
 }  // namespace
 
 Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptions& options) {
+  // First without the lock, which a folder that cannot be written does not give.
   if (const auto outcome = outcome_already(run, directory)) return *outcome;
   const RunLock lock(directory);
-  // Another process may have finished it before the lock was ours.
+  // Another process may have finished the run since.
   if (const auto outcome = outcome_already(run, directory)) return *outcome;
+  check_probes(run, directory);
   LoadedCheckpoint loaded = load_state(run, directory);
   const Archive* resume_from = loaded.archive ? &*loaded.archive : nullptr;
   SetUp made = set_up(run, options.data_folder, thread_count(run, resume_from), resume_from != nullptr);

@@ -30,7 +30,7 @@ Claim at_most_half_lost(const FromTwoStarts& plain, const FromTwoStarts& regular
 double least_of(const FromTwoStarts& accuracies) {
   double least = 1;
   for (const auto* values : {&accuracies.random, &accuracies.adversarial})
-    for (const double value : *values) least = std::min(least, value);
+    for (const double value : *values) least = theory::least(least, value);
   return least;
 }
 

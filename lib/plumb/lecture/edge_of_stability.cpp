@@ -67,7 +67,7 @@ std::vector<Claim> edge_claims(const EdgeRun& run) {
   const char* source = "Cohen, Kaur, Li, Kolter, Talwalkar 2021";
   const size_t count = run.losses.size();
   const double later = mean_loss(run, 3 * count / 4, count) / mean_loss(run, count / 4, count / 2);
-  const double highest = *std::max_element(run.sharpness.begin(), run.sharpness.end());
+  const double highest = theory::greatest(run.sharpness);
   theory::Prediction descent = bound("rises of the loss", Relation::equal, 0, "descent lemma");
   descent.assumptions = {theory::requires_at_most("the run starts below the threshold: sharpness <= 2/eta",
                                                   run.sharpness.front(), run.threshold())};
@@ -188,9 +188,7 @@ class EdgeOfStability final : public System {
         "{:.3f} of it. The loss rose on {} steps. With a tenth of the step the sharpness came to {:.2f} of "
         "the longer step's threshold.",
         runs.edge.sharpness.front(), runs.edge.threshold(), runs.edge.crossing, runs.edge.median_share(),
-        runs.edge.rises_after,
-        *std::max_element(runs.short_steps.sharpness.begin(), runs.short_steps.sharpness.end()) /
-            runs.edge.threshold()));
+        runs.edge.rises_after, theory::greatest(runs.short_steps.sharpness) / runs.edge.threshold()));
     return evidence;
   }
 

@@ -1,6 +1,5 @@
 #include "plumb/lecture/gd_pl.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -55,7 +54,7 @@ PredictedSeries descent_bound(const PlDescent& run, const theory::PlProblem& pro
 /// From step 1 on: at step 0 every rate is an equality, which would hide the margin.
 Claim descent_claim(std::string statement, const PlDescent& run, theory::PlProblem problem, Ruling expected) {
   if (expected == Ruling::holds && !run.ratios.empty())
-    problem.observed_ratio = *std::min_element(run.ratios.begin(), run.ratios.end()) * (1 + 1e-9);
+    problem.observed_ratio = theory::least(run.ratios) * (1 + 1e-9);
   PredictedSeries bound = descent_bound(run, problem);
   std::vector<double> gaps = run.gaps;
   std::vector<std::string> places = descent_places(gaps.size());
@@ -165,8 +164,8 @@ PlDescent descend_wavy(double start, int64_t steps) {
   // f is even, so that half of the interval says it all.
   for (int64_t i = 0; i < points; ++i) {
     const double x = spacing * static_cast<double>(i);
-    if (i > 0) mu = std::min(mu, wavy_slope(x) * wavy_slope(x) / wavy(x));
-    beta = std::max(beta, std::abs(wavy_slope(x + spacing) - wavy_slope(x)) / spacing);
+    if (i > 0) mu = theory::least(mu, wavy_slope(x) * wavy_slope(x) / wavy(x));
+    beta = theory::greatest(beta, std::abs(wavy_slope(x + spacing) - wavy_slope(x)) / spacing);
   }
   PlDescent run{{mu, PlConvention::slides, beta, wavy(start)}, 1 / beta, {}, {}};
   double x = start;

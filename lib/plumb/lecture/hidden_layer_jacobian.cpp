@@ -119,7 +119,7 @@ class HiddenLayerJacobian final : public System {
     all.push_back(runs.dependent);
     all.push_back(runs.inactive);
     for (const HiddenLayerMeasurement& one : all)
-      table.table.rows.push_back({one.place, fmt::format("{:.0f}", one.measured_rank),
+      table.table.rows.push_back({one.place, one.measured_rank.text(),
                                   fmt::format("{:.3g}", one.measured_lambda_min),
                                   fmt::format("{:.3g}", one.lambda_min.value)});
     evidence.tables = {table};
@@ -160,8 +160,12 @@ HiddenLayerMeasurement measure_hidden_layer(std::string place, Activation activa
   layer.full_rank = theory::hidden_layer_full_rank(inputs, slopes, output_weights);
   const Tensor blocks = theory::hidden_layer_jacobian(inputs, slopes, output_weights);
   layer.block_error = ((jacobian - blocks).abs().max() / jacobian.abs().max()).item<double>();
-  const RankReport report = rank_of_matrix(jacobian);
-  layer.measured_rank = report.resolved ? static_cast<double>(report.rank) : NAN;
+  const RankReport report = rank_of_matrix(jacobian, {.exact_work = 0});
+  layer.measured_rank = theory::bounds_of(report);
+  // Entries of J are rounded, so exact arithmetic is done on what they are products of.
+  if (!report.resolved)
+    layer.measured_rank.upper =
+        static_cast<double>(theory::exact_hidden_layer_rank(inputs, slopes, output_weights));
   layer.measured_lambda_min = report.sigma_min * report.sigma_min;
   return layer;
 }
@@ -191,14 +195,14 @@ std::vector<Claim> hidden_layer_claims(const HiddenLayerRuns& runs) {
              {runs.generic.front().measured_lambda_min, 0, runs.generic.front().place})};
   for (const HiddenLayerMeasurement& layer : runs.generic)
     claims.push_back(judged("rank J = n for independent inputs (" + layer.place + ")", layer.full_rank,
-                            {layer.measured_rank, 0, ""}));
+                            theory::Measured::within(layer.measured_rank)));
   claims.push_back(judged("with two equal inputs the theorem says nothing, and the rank is less",
-                          runs.dependent.full_rank, {runs.dependent.measured_rank, 0, ""},
+                          runs.dependent.full_rank, theory::Measured::within(runs.dependent.measured_rank),
                           theory::Ruling::hypotheses_not_met));
   claims.push_back(
       judged("that rank X = n alone makes rank J = n for ReLU would be too much",
              theory::predicted("rank J", Relation::equal, static_cast<double>(runs.inactive.n), "slides"),
-             {runs.inactive.measured_rank, 0, ""}, theory::Ruling::fails));
+             theory::Measured::within(runs.inactive.measured_rank), theory::Ruling::fails));
   return claims;
 }
 

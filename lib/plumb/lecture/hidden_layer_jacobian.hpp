@@ -19,7 +19,7 @@ struct HiddenLayerMeasurement {
   theory::Prediction lambda_min;   // lambda_min(J J^T) >= the Schur bound
   theory::Prediction full_rank;    // rank J = n with its hypotheses
   double measured_lambda_min = 0;  // sigma_n(J)^2
-  double measured_rank = 0;        // of J; NaN where its singular values do not tell
+  theory::Bounds measured_rank;    // of J: at_least, at_most
   double block_error = 0;          // max |J - rows (v o sigma') (x) x| / max |J|
 };
 

@@ -24,7 +24,7 @@ Tensor random_features(const theory::WideMlp& network, int64_t width, const Tens
 struct LastLayerRun {
   std::string place;  // "m 200, 3 hidden layers"
   int64_t n = 0, width = 0;
-  double rank = 0;                    // of Q; NaN where the singular values do not tell
+  theory::Bounds rank;                // of Q: at_least, at_most
   std::vector<int64_t> steps;         // recorded
   std::vector<double> residuals;      // ||y - Q a_k||/||y|| of gradient descent
   std::vector<double> predicted;      // of (I - eta Q Q^T)^k y

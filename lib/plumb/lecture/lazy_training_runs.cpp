@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 
 #include <torch/torch.h>
@@ -61,7 +60,7 @@ class LazyPair {
       run.network.push_back(norm_of(network));
       run.linearized.push_back(norm_of(linear));
       const auto raise = [&](double& largest, const Tensor& difference) {
-        largest = std::max(largest, norm_of(difference) / scale);
+        largest = theory::greatest(largest, norm_of(difference) / scale);
       };
       raise(run.linear_gap, linear - dynamics.descent_residual(run.gamma, k));
       raise(run.linearization, network - linear);
@@ -81,8 +80,8 @@ class LazyPair {
     const Tensor kernel = layer_.kernel(slopes);
     const double change = at::linalg_eigvalsh(kernel - kernel_).abs().max().item<double>();
     const double low = at::linalg_eigvalsh(kernel)[0].item<double>();
-    run.drift = std::max(run.drift, change / run.lambda_max);
-    run.lowest = std::min(run.lowest, low / run.lambda_min);
+    run.drift = theory::greatest(run.drift, change / run.lambda_max);
+    run.lowest = theory::least(run.lowest, low / run.lambda_min);
   }
 
   LazySetting setting_;

@@ -35,6 +35,7 @@ std::string seconds_text(double seconds) {
 }
 
 std::string measured_text(const theory::Verdict& verdict) {
+  if (verdict.range) return verdict.range->text();
   if (verdict.uncertainty == 0) return number_text(verdict.measured);
   return fmt::format("{:.4g} ± {:.2g}", verdict.measured, verdict.uncertainty);
 }
@@ -48,9 +49,14 @@ std::string ruling_with_expectation(const Claim& claim) {
   return text;
 }
 
+Json range_json(const std::optional<theory::Bounds>& range) {
+  return range ? Json{range->lower, range->upper} : Json();
+}
+
 Json assumption_json(const theory::Assumption& assumption) {
   return {{"statement", assumption.statement},
           {"measured", assumption.measured},
+          {"range", range_json(assumption.range)},
           {"relation", relation_sign(assumption.relation)},
           {"required", assumption.required}};
 }
@@ -182,12 +188,16 @@ std::string claims_json(const SystemReport& report) {
     const theory::Verdict& verdict = claim.verdict;
     Json unmet = Json::array();
     for (const theory::Assumption& assumption : verdict.unmet) unmet.push_back(assumption_json(assumption));
+    Json unresolved = Json::array();
+    for (const theory::Assumption& assumption : verdict.unresolved)
+      unresolved.push_back(assumption_json(assumption));
     json["claims"].push_back({{"statement", claim.statement},
                               {"quantity", claim.quantity},
                               {"relation", relation_sign(verdict.relation)},
                               {"predicted", verdict.predicted},
                               {"measured", verdict.measured},
                               {"uncertainty", verdict.uncertainty},
+                              {"range", range_json(verdict.range)},
                               {"margin", verdict.margin},
                               {"place", verdict.place},
                               {"ruling", theory::ruling_text(verdict.ruling)},
@@ -195,6 +205,7 @@ std::string claims_json(const SystemReport& report) {
                               {"as_expected", claim.as_expected()},
                               {"verdict", ruling_with_expectation(claim)},
                               {"unmet", unmet},
+                              {"unresolved", unresolved},
                               {"source", claim.source}});
   }
   return json.dump(2) + "\n";

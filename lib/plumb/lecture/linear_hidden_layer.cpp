@@ -30,9 +30,11 @@ struct LinearHiddenLayerOptions {
 /// Differences beyond this share of the largest number are not rounding.
 constexpr double kronecker_rounding = 1e-12;
 
+/// A product of integers, which float64 holds exactly: of rounded factors it would have full rank.
 Tensor matrix_of_rank(int64_t rows, int64_t columns, int64_t rank, at::Generator& generator) {
   const at::TensorOptions options(at::kDouble);
-  return at::mm(at::randn({rows, rank}, generator, options), at::randn({rank, columns}, generator, options));
+  return at::mm(at::randint(-9, 10, {rows, rank}, generator, options),
+                at::randint(-9, 10, {rank, columns}, generator, options));
 }
 
 theory::PredictedSeries zero_error(std::string_view quantity, size_t places) {
@@ -99,8 +101,7 @@ class LinearHiddenLayer final : public System {
     NamedTable table{"Ranks", {{"layer", "rank V rank X", "rank J", "|J - V (x) X|"}, {}, 1}};
     for (const LinearLayerMeasurement& layer : layers)
       table.table.rows.push_back({layer.place, fmt::format("{:.0f}", layer.rank.value),
-                                  fmt::format("{:.0f}", layer.measured_rank),
-                                  fmt::format("{:.1e}", layer.block_error)});
+                                  layer.measured_rank.text(), fmt::format("{:.1e}", layer.block_error)});
     evidence.tables = {table};
     return evidence;
   }
@@ -112,8 +113,9 @@ class LinearHiddenLayer final : public System {
     const Tensor output_weights = matrix_of_rank(outputs, options_.width, rank_outputs, generator);
     const Tensor weights =
         at::randn({options_.width, options_.dimension}, generator, at::TensorOptions(at::kDouble));
-    return measure_linear_layer(fmt::format("rank X {}, rank V {}", rank_inputs, rank_outputs), inputs,
-                                weights, output_weights);
+    const std::string place = fmt::format("rank X {}, rank V {}", theory::bounds_of(rank_of_matrix(inputs)).text(),
+                                          theory::bounds_of(rank_of_matrix(output_weights)).text());
+    return measure_linear_layer(place, inputs, weights, output_weights);
   }
 
   LinearHiddenLayerOptions options_;
@@ -138,8 +140,9 @@ LinearLayerMeasurement measure_linear_layer(std::string place, const Tensor& inp
           weights)
           .reshape({inputs.size(0) * output_weights.size(0), -1});
   layer.rank = theory::linear_layer_rank(inputs, output_weights);
-  const RankReport report = rank_of_matrix(jacobian);
-  layer.measured_rank = report.resolved ? static_cast<double>(report.rank) : NAN;
+  // Entries are integers where those of X and V are, so exact arithmetic sees their rank.
+  const RankReport report = rank_of_matrix(jacobian, {.exact_work = 20'000'000'000});
+  layer.measured_rank = theory::bounds_of(report);
   layer.block_error =
       ((jacobian - theory::linear_layer_jacobian(inputs, output_weights)).abs().max() / jacobian.abs().max())
           .item<double>();
@@ -154,15 +157,18 @@ LinearLayerMeasurement measure_linear_layer(std::string place, const Tensor& inp
 std::vector<Claim> linear_layer_claims(const std::vector<LinearLayerMeasurement>& layers,
                                        const LinearLayerMeasurement& deficient) {
   std::vector<std::string> places;
-  std::vector<double> block, spectrum, ranks;
+  std::vector<double> block, spectrum;
+  std::vector<theory::Measured> ranks;
   theory::PredictedSeries rank =
       theory::predicted_series("rank J", theory::Relation::equal, layers.front().rank.source);
   for (const LinearLayerMeasurement& layer : layers) {
     places.push_back(layer.place);
     block.push_back(layer.block_error);
     spectrum.push_back(layer.spectrum_error);
-    ranks.push_back(layer.measured_rank);
+    ranks.push_back(theory::Measured::within(layer.measured_rank, layer.place));
     rank.values.push_back(layer.rank.value);
+    rank.assumptions.insert(rank.assumptions.end(), layer.rank.assumptions.begin(),
+                            layer.rank.assumptions.end());
   }
   const size_t count = layers.size();
   return {
@@ -170,10 +176,10 @@ std::vector<Claim> linear_layer_claims(const std::vector<LinearLayerMeasurement>
              places),
       judged("its singular values are the products of those of V and X",
              zero_error("|sigma(J) - sigma(V) sigma(X)| / sigma_max", count), spectrum, places),
-      judged("rank J = rank V rank X", rank, ranks, places),
+      judged("rank J = rank V rank X", rank, ranks),
       judged("rank J = n for dependent inputs, because the layer is wide, would be too much",
              theory::predicted("rank J", theory::Relation::equal, static_cast<double>(deficient.n), "none"),
-             {deficient.measured_rank, 0, deficient.place}, theory::Ruling::fails)};
+             theory::Measured::within(deficient.measured_rank, deficient.place), theory::Ruling::fails)};
 }
 
 PLUMB_REGISTER(Systems, linear_hidden_layer, LinearHiddenLayerOptions, make_linear_hidden_layer,

@@ -14,12 +14,12 @@ namespace plumb {
 struct LinearLayerMeasurement {
   std::string place;  // "rank X 3, rank V 2"
   int64_t n = 0;
-  theory::Prediction rank;    // rank V rank X
-  double measured_rank = 0;   // of J, by its singular values; NaN where they do not tell
-  double block_error = 0;     // max |J - V (x) X| / max |J|
-  Tensor singular_values;     // of J, descending
-  Tensor products;            // of those of V with those of X, descending
-  double spectrum_error = 0;  // max difference of the two, as a share of the largest
+  theory::Prediction rank;       // rank V rank X
+  theory::Bounds measured_rank;  // of J: at_least, at_most
+  double block_error = 0;        // max |J - V (x) X| / max |J|
+  Tensor singular_values;        // of J, descending
+  Tensor products;               // of those of V with those of X, descending
+  double spectrum_error = 0;     // max difference of the two, as a share of the largest
 };
 
 /// `inputs`: (n, d), `weights`: (m, d), `output_weights`: (c, m), float64.

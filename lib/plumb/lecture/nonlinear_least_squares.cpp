@@ -8,6 +8,7 @@
 
 #include "plumb/analysis/rank.hpp"
 #include "plumb/autograd/functional.hpp"
+#include "plumb/theory/jacobian_structure.hpp"
 #include "plumb/theory/squared_loss.hpp"
 
 namespace plumb {
@@ -75,17 +76,18 @@ std::vector<Claim> run_claims(const LeastSquaresRun& run) {
   theory::PredictedSeries rank = theory::predicted_series("rank J", Relation::equal, "slides");
   identity.absolute_tolerance = 1e-10;
   rank.relative_tolerance = 0;
-  std::vector<double> errors, gradients, ratios, ranks;
+  std::vector<double> errors, gradients, ratios;
+  std::vector<theory::Measured> ranks;
   std::vector<std::string> places;
   double least = std::numeric_limits<double>::infinity();
   for (const LeastSquaresPoint& point : run.points) {
-    least = std::min(least, point.smallest);
+    least = theory::least(least, point.smallest);
     errors.push_back(point.identity_error);
     gradients.push_back(point.gradient);
     ratios.push_back(point.ratio());
-    ranks.push_back(point.rank);
     inequality.values.push_back(pl_of(point.smallest) * point.loss);
     places.push_back(fmt::format("step {}", point.step));
+    ranks.push_back(theory::Measured::within(point.rank, places.back()));
   }
   identity.values.assign(places.size(), 0);
   constant.values.assign(places.size(), pl_of(least));
@@ -94,7 +96,7 @@ std::vector<Claim> run_claims(const LeastSquaresRun& run) {
           judged("||grad L||^2 >= 4 lambda_min(J J^T) L along the whole run", inequality, gradients, places),
           judged("so that mu = 4 min_k lambda_min(J_k J_k^T) is a PL constant of the run", constant, ratios,
                  places),
-          judged("rank J = n along the whole run", rank, ranks, places),
+          judged("rank J = n along the whole run", rank, ranks),
           judged("where rank J = n there is no bad local minimum: descent ends at error 0",
                  stationary_is_global(run), remaining_loss(run))};
 }
@@ -223,7 +225,7 @@ LeastSquaresPoint measure_point(const Predictions& predictions, const Tensor& w,
   point.loss = residual.square().sum().item<double>();
   point.gradient = gradient.square().sum().item<double>();
   point.smallest = w.numel() < residual.numel() ? 0 : report.sigma_min * report.sigma_min;
-  point.rank = report.resolved ? static_cast<double>(report.rank) : NAN;
+  point.rank = theory::bounds_of(report);
   point.identity_error =
       ((gradient - 2 * at::mv(jacobian.t(), residual)).norm() / gradient.norm()).item<double>();
   return point;

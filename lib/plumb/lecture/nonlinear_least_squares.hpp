@@ -25,7 +25,7 @@ struct LeastSquaresPoint {
   double loss = 0;
   double gradient = 0;        // ||grad L||^2, by one backward pass of L
   double smallest = 0;        // lambda_min(J J^T) = sigma_n(J)^2; 0 for p < n
-  double rank = 0;            // of J; NaN where its singular values do not tell
+  theory::Bounds rank;        // of J: at_least, at_most
   double identity_error = 0;  // ||grad L - 2 J^T r||/||grad L||
 
   /// ||grad L||^2/L.

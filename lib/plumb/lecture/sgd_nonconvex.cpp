@@ -1,6 +1,5 @@
 #include "plumb/lecture/sgd_nonconvex.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 #include <torch/torch.h>
@@ -39,7 +38,7 @@ std::vector<double> least_gradient_norms(const RobustRegression& f, double step,
   double so_far = std::numeric_limits<double>::infinity();
   for (int64_t t = 1; t <= horizons.back(); ++t) {
     const Tensor gradient = f.at(w).gradients;
-    so_far = std::min(so_far, gradient.square().sum().item<double>());
+    so_far = theory::least(so_far, gradient.square().sum().item<double>());
     if (t == horizons[least.size()]) least.push_back(so_far);
     w = w - step * gradient;
   }
@@ -191,7 +190,7 @@ std::vector<Claim> sgd_nonconvex_claims(const SgdNonconvexRuns& runs) {
     places.push_back(average.gradient_norm.place);
     averages.push_back(average.gradient_norm.value + average.gradient_norm.uncertainty);
     telescoped.push_back(average.telescoped.value + average.telescoped.uncertainty);
-    moment = std::max(moment, average.largest_second_moment);
+    moment = theory::greatest(moment, average.largest_second_moment);
   }
   const theory::StochasticGradient gradient{runs.gradient_bound, moment};
   theory::PredictedSeries bound = theory::sgd_gradient_norm(runs.problem, gradient, 1, {});

@@ -104,9 +104,9 @@ ShortPathRun run_short_path(const TanhNetwork& network, const Tensor& start, con
     if (t == next || last) {
       const Tensor gram = network.gram(weights);
       const Tensor eigenvalues = at::linalg_eigvalsh(gram);
-      run.local.observed_smallest = std::min(run.local.observed_smallest, smallest_sigma(gram));
+      run.local.observed_smallest = theory::least(run.local.observed_smallest, smallest_sigma(gram));
       run.local.observed_norm =
-          std::max(run.local.observed_norm, std::sqrt(eigenvalues[run.n - 1].item<double>()));
+          theory::greatest(run.local.observed_norm, std::sqrt(eigenvalues[run.n - 1].item<double>()));
       run.steps.push_back(t);
       run.residuals.push_back(norm);
       run.displacements.push_back((weights - start).norm().item<double>());
@@ -142,7 +142,7 @@ HessianNorm hessian_norm(const TanhNetwork& network, const Tensor& weights, at::
       options.tolerance = 1e-3;  // of the vector; the value is much nearer
       options.multiple = false;
       options.vectors = false;
-      norm.measured = std::max(norm.measured, std::abs(lanczos(hessian, options, generator).value()));
+      norm.measured = theory::greatest(norm.measured, std::abs(lanczos(hessian, options, generator).value()));
     }
   }
   const Tensor values = at::tanh(at::mm(network.inputs, weights.t()));

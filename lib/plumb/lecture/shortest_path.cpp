@@ -118,7 +118,7 @@ std::vector<Claim> pl_star_claims(const ShortPathRun& run) {
   return {judged("PL*: the loss falls by 1 - eta mu a step or more, mu = alpha^2",
                  on_ball(theory::pl_star_loss(star, run.steps), run), losses, path_places(run)),
           judged("PL*: descent stays within 2 L_F ||r_0||/mu", on_ball(theory::pl_star_distance(star), run),
-                 {*std::max_element(run.displacements.begin(), run.displacements.end()), 0, ""}),
+                 {theory::greatest(run.displacements), 0, ""}),
           judged("PL*: its path is no longer than 2 ||r_0||/sqrt mu",
                  on_ball(theory::pl_star_path(star), run), {run.path, 0, ""}),
           judged("that the Hessian alone keeps the kernel above half of its start asks for more width",

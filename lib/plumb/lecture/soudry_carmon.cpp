@@ -71,23 +71,44 @@ LocalMinimum minimum_at(const NoisyLayer& layer, const SoudryLayer& at, int64_t 
   return minimum;
 }
 
+/// The rank of a layer's Jacobian; its own entries are rounded, so exact arithmetic is done on what they are
+/// products of.
+theory::Bounds layer_rank(const Tensor& jacobian, const Tensor& inputs, const Tensor& slopes,
+                          const Tensor& output_weights) {
+  const RankReport report = rank_of_matrix(jacobian, {.exact_work = 0});
+  theory::Bounds rank = theory::bounds_of(report);
+  if (!report.resolved)
+    rank.upper = static_cast<double>(theory::exact_hidden_layer_rank(inputs, slopes, output_weights));
+  return rank;
+}
+
 Tensor random_signs(int64_t n, at::Generator& generator) {
   return at::randint(2, {n}, generator, at::TensorOptions(at::kDouble)) * 2 - 1;
+}
+
+std::vector<theory::Measured> measured_ranks(const RankDraws& draws) {
+  std::vector<theory::Measured> measured;
+  for (const theory::Bounds& rank : draws.ranks)
+    measured.push_back(theory::Measured::within(rank, draws.place));
+  return measured;
 }
 
 Claim rank_claim(std::string statement, const RankDraws& draws, Ruling expected) {
   theory::PredictedSeries series = theory::predicted_series("rank J", Relation::equal, "Soudry, Carmon 2016");
   series.values.assign(draws.ranks.size(), draws.generic());
   series.relative_tolerance = 0;
-  return judged(std::move(statement), series, draws.ranks,
-                std::vector<std::string>(draws.ranks.size(), draws.place), expected);
+  return judged(std::move(statement), series, measured_ranks(draws), expected);
 }
 
-/// The theorem with its hypotheses, at the draw that is worst for it.
+/// The theorem with its hypotheses, in every draw.
 Claim noisy_rank_claim(std::string statement, const RankDraws& draws, Ruling expected) {
-  const auto worst = std::min_element(draws.ranks.begin(), draws.ranks.end());
-  return judged(std::move(statement), theory::noisy_layer_rank(draws.layer), {*worst, 0, draws.place},
-                expected);
+  const theory::Prediction theorem = theory::noisy_layer_rank(draws.layer);
+  theory::PredictedSeries series =
+      theory::predicted_series(theorem.quantity, theorem.relation, theorem.source);
+  series.values.assign(draws.ranks.size(), theorem.value);
+  series.relative_tolerance = 0;
+  series.assumptions = theorem.assumptions;
+  return judged(std::move(statement), series, measured_ranks(draws), expected);
 }
 
 std::vector<Claim> minimum_claims(const SoudryCarmonRuns& runs) {
@@ -113,10 +134,16 @@ std::vector<Claim> minimum_claims(const SoudryCarmonRuns& runs) {
                  {runs.one_cone.error, 0, ""}, Ruling::fails)};
 }
 
-double mean_rank(const RankDraws& draws) {
-  double sum = 0;
-  for (const double rank : draws.ranks) sum += rank;
-  return sum / static_cast<double>(draws.ranks.size());
+/// "38.5", or bounds of it where ranks are not resolved.
+std::string mean_rank_text(const RankDraws& draws) {
+  double lower = 0, upper = 0;
+  for (const theory::Bounds& rank : draws.ranks) {
+    lower += rank.lower;
+    upper += rank.upper;
+  }
+  const auto count = static_cast<double>(draws.ranks.size());
+  return lower == upper ? fmt::format("{:.1f}", lower / count)
+                        : fmt::format("{:.1f} .. {:.1f}", lower / count, upper / count);
 }
 
 class SoudryCarmon final : public System {
@@ -153,8 +180,7 @@ class SoudryCarmon final : public System {
     all.push_back(draw(layer(options_.examples, options_.dimension, options_.width, 0), generator));
     NamedTable table{"Ranks", {{"setting", "min(n, d0 d1)", "mean rank J", "share of full rank"}, {}, 1}};
     for (const RankDraws& one : all)
-      table.table.rows.push_back({one.place, fmt::format("{:.0f}", one.generic()),
-                                  fmt::format("{:.1f}", mean_rank(one)),
+      table.table.rows.push_back({one.place, fmt::format("{:.0f}", one.generic()), mean_rank_text(one),
                                   fmt::format("{:.2f}", one.full_share())});
     evidence.tables = {table};
     evidence.remarks = {
@@ -217,7 +243,7 @@ class SoudryCarmon final : public System {
           layer(n, 2, 60, options_.noise), layer(n, 2, 60, 0), {n, 2, 60, 0, 0, 1}};
       for (size_t i = 0; i < 3; ++i)
         figure.curves[i].y.push_back(
-            draw_ranks(settings[i], UnitDirections::gaussian, 0, 1, generator).ranks[0]);
+            draw_ranks(settings[i], UnitDirections::gaussian, 0, 1, generator).ranks[0].lower);
       figure.curves[3].y.push_back(static_cast<double>(std::min<int64_t>(n, 120)));
       for (Curve& curve : figure.curves) curve.x.push_back(static_cast<double>(n));
     }
@@ -241,7 +267,7 @@ std::unique_ptr<System> make_soudry_carmon(const SoudryCarmonOptions& options) {
 double RankDraws::generic() const { return static_cast<double>(std::min(layer.n, layer.d0 * layer.d1)); }
 
 double RankDraws::full_share() const {
-  return static_cast<double>(std::count(ranks.begin(), ranks.end(), generic())) /
+  return static_cast<double>(std::count(ranks.begin(), ranks.end(), theory::Bounds(generic()))) /
          static_cast<double>(ranks.size());
 }
 
@@ -274,8 +300,10 @@ RankDraws draw_ranks(const NoisyLayer& layer, UnitDirections directions, int64_t
                                 },
                                 weights)
                                 .reshape({layer.n, -1});
-    const RankReport report = rank_of_matrix(jacobian);
-    result.ranks.push_back(report.resolved ? static_cast<double>(report.rank) : NAN);
+    const Tensor z = at::mm(features, weights.t());
+    const Tensor slopes =
+        torch::where(z > 0, torch::ones_like(z), torch::full_like(z, layer.negative_slope)) * noise;
+    result.ranks.push_back(layer_rank(jacobian, features, slopes, output_weights));
     result.layer.smallest_output_weight =
         std::min(result.layer.smallest_output_weight, output_weights.abs().min().item<double>());
   }

@@ -23,17 +23,18 @@ enum class UnitDirections {
 struct RankDraws {
   std::string place;  // "d0 10, d1 10, n 50"
   theory::NoisyLayer layer;
-  std::vector<double> ranks;  // one a draw; NaN where the singular values do not tell
+  std::vector<theory::Bounds> ranks;  // one a draw: at_least, at_most
 
   /// min(n, d0 d1), as a number.
   double generic() const;
-  /// The share of draws with that rank.
+  /// The share of draws that have that rank for certain.
   double full_share() const;
 };
 
-/// J by autograd and its rank by singular values. `below` leaky layers of d0 units with noise of their own
-/// stand between the inputs (of dimension d0) and the layer: a network of `below` + 2 layers of weights whose
-/// last hidden one is W.
+/// J by autograd, its rank by singular values from below, and from above, where they do not tell, by exact
+/// arithmetic on the features and slopes that it is the product of. `below` leaky layers of d0 units with
+/// noise of their own stand between the inputs (of dimension d0) and the layer: a network of `below` + 2
+/// layers of weights whose last hidden one is W.
 RankDraws draw_ranks(const theory::NoisyLayer& layer, UnitDirections directions, int64_t below, int64_t draws,
                      at::Generator& generator);
 

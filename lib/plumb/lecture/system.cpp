@@ -15,4 +15,10 @@ Claim judged(std::string statement, const theory::PredictedSeries& prediction,
           prediction.source};
 }
 
+Claim judged(std::string statement, const theory::PredictedSeries& prediction,
+             const std::vector<theory::Measured>& measured, theory::Ruling expected) {
+  return {std::move(statement), prediction.quantity, theory::judge(prediction, measured), expected,
+          prediction.source};
+}
+
 }  // namespace plumb

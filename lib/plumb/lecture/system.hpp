@@ -1,7 +1,6 @@
 /// A system of the lecture: what is claimed, an experiment that measures it, and the verdicts.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -30,10 +29,7 @@ struct Claim {
   theory::Ruling expected = theory::Ruling::holds;
   std::string source;
 
-  /// A measurement that is NaN refutes nothing: a counterexample is not one by failing to be measured.
-  bool as_expected() const {
-    return verdict.ruling == expected && !(expected == theory::Ruling::fails && std::isnan(verdict.measured));
-  }
+  bool as_expected() const { return verdict.ruling == expected; }
 };
 
 /// The claim that `prediction` makes of what was measured.
@@ -43,6 +39,8 @@ Claim judged(std::string statement, const theory::Prediction& prediction, const 
 Claim judged(std::string statement, const theory::PredictedSeries& prediction,
              const std::vector<double>& measured, const std::vector<std::string>& places,
              theory::Ruling expected = theory::Ruling::holds);
+Claim judged(std::string statement, const theory::PredictedSeries& prediction,
+             const std::vector<theory::Measured>& measured, theory::Ruling expected = theory::Ruling::holds);
 
 /// What is known of a system before it is run.
 struct Statement {

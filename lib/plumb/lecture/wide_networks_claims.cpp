@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -144,7 +143,7 @@ Claim drift_claim(const WideRuns& runs) {
     const auto n = static_cast<double>(run.setting.n);
     expected.initial_residual = std::sqrt(n * (std::pow(run.setting.largest_target, 2) + 0.5));
     series.add(theory::kernel_drift(expected, theory::movement_radius(expected), run.moved.back()),
-               *std::max_element(run.drift.begin(), run.drift.end()), run.place);
+               theory::greatest(run.drift), run.place);
   }
   return series.claim("The kernel drifts by less than Lemma 3.2 allows for R', which is vacuous here");
 }
@@ -174,9 +173,7 @@ Claim exponent_claim(std::string statement, std::string_view quantity, const the
 }
 
 std::vector<Claim> exponent_claims(const WideRuns& runs) {
-  const auto drifted = [](const WideRun& run) {
-    return *std::max_element(run.drift.begin(), run.drift.end());
-  };
+  const auto drifted = [](const WideRun& run) { return theory::greatest(run.drift); };
   const theory::PowerLaw distance = over_width(runs, [](const WideRun& run) { return run.distance; });
   return {
       exponent_claim("Signs flip at most as m^-1/2", "exponent of flips over m",

@@ -11,6 +11,8 @@
 #include <torch/csrc/autograd/generated/Functions.h>
 #include <torch/torch.h>
 
+#include "plumb/core/compat.hpp"
+#include "plumb/probes/probe.hpp"
 #include "plumb/probes/probe_check.hpp"
 
 namespace plumb {
@@ -22,7 +24,7 @@ using torch::autograd::Node;
 struct ActivationFlipsOptions : ProbeSetOptions {};
 
 /// (n, ...) bool: where the units of one activation are positive; undefined when the node is no activation.
-Tensor active_units(const std::shared_ptr<Node>& node) {
+Tensor active_units(const NodePointer& node) {
   if (const auto* relu = dynamic_cast<nodes::ReluBackward0*>(node.get()))
     return relu->result_.unpack(node).gt(0);
   if (const auto* leaky = dynamic_cast<nodes::LeakyReluBackward0*>(node.get()))
@@ -36,7 +38,7 @@ Tensor active_units(const std::shared_ptr<Node>& node) {
 
 /// Every activation on the way to `outputs`, in the order of the forward pass.
 std::vector<Tensor> active_units_of(const Tensor& outputs) {
-  std::vector<std::shared_ptr<Node>> found{outputs.grad_fn()};
+  std::vector<NodePointer> found{outputs.grad_fn()};
   std::unordered_set<Node*> seen{found.front().get()};
   for (size_t i = 0; i < found.size(); ++i) {
     if (found[i] == nullptr) continue;

@@ -4,8 +4,11 @@
 //
 // By default the singular values come from G = J J' summed in float64, which resolves sigma > about 4e-7
 // sigma_max for a probe set of 64 examples and 10 classes; the decomposition of J itself (svd, or tsqr, which
-// never holds more of J than one parameter's part) resolves more and costs more. Ranks are those of J as the
-// network's own dtype gives it.
+// never holds more of J than one parameter's part) resolves more and costs more.
+//
+// J is what the network's own dtype makes of it. `at_least` holds for every J whose rows differ from it by
+// eight unit roundoffs of that dtype, relative to the row, and rows may have any scale (examples on which
+// every unit is saturated); see analysis/rank.hpp. `at_most` is about J as computed.
 #include <cmath>
 #include <optional>
 
@@ -23,7 +26,7 @@ enum class RankMethod { gram, svd, tsqr };
 
 struct JacobianRankOptions : KernelProbeOptions {
   RankMethod method = RankMethod::gram;
-  bool save = true;
+  SaveTensors save = SaveTensors::pt;
 
   void fields(Fields& f) {
     KernelProbeOptions::fields(f);
@@ -32,7 +35,9 @@ struct JacobianRankOptions : KernelProbeOptions {
         "gram: eigenvalues of J J', summed in float64; svd: singular values of J; tsqr: the same by the QR "
         "factorization of J', one parameter after the other",
         {"gram", "svd", "tsqr"});
-    f.field("save", save, "write the singular values to a file for each row");
+    f.field("save", save,
+            "write the singular values to a file for each row: true: for torch.load; npy: for numpy.load",
+            save_words);
   }
 };
 
@@ -41,10 +46,11 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
   using ProbeOnSet::ProbeOnSet;
 
   std::vector<Column> columns() const override {
-    return {{"rank", "how many singular values of J exceed the tolerance; the rank is certainly no less"},
-            {"rank_at_most", "and no more, as far as the method can tell"},
+    return {{"rank", "numerical rank: how many singular values of J exceed the tolerance"},
+            {"at_least", "the rank is certainly no less, whatever the scale of examples"},
+            {"at_most", "and certainly no more"},
             {"full_rank", "min(n c, p): n examples of the probe set, c outputs, p trainable parameters"},
-            {"resolved", "1 when rank = rank_at_most; 0: the method cannot see it"},
+            {"resolved", "1 when at_least = at_most; 0: the method cannot see the rank"},
             {"gap_rank", "how many singular values stand above the largest gap"},
             {"sigma_max", "largest singular value of J"},
             {"sigma_min", "smallest of min(n c, p) singular values; below the tolerance it is noise"},
@@ -64,8 +70,9 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
     }
     const RankReport& report = *found;
     const auto full = static_cast<double>(std::min(report.rows, function.parameter_count()));
-    measured.values = {static_cast<double>(report.rank),
-                       static_cast<double>(std::min(report.at_most, static_cast<int64_t>(full))),
+    measured.values = {static_cast<double>(report.numerical_rank),
+                       static_cast<double>(report.at_least),
+                       static_cast<double>(report.at_most),
                        full,
                        report.resolved ? 1.0 : 0.0,
                        static_cast<double>(report.gap_rank),
@@ -75,7 +82,8 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
                        report.sigma_min > report.tolerance ? report.spectrum.condition_number() : not_defined,
                        report.spectrum.stable_rank(),
                        report.spectrum.effective_rank()};
-    if (options_.save) measured.tensors.put("singular_values", report.spectrum.values);
+    measured.save = options_.save;
+    if (options_.save != SaveTensors::no) measured.tensors.put("singular_values", report.spectrum.values);
     if (options_.method == RankMethod::gram) measured.notes = set.kernel->notes();
     return measured;
   }
@@ -84,15 +92,18 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
   /// None where J is not finite.
   std::optional<RankReport> report_of(const NetworkFunction& function, const Moment& moment,
                                       const ProbeSet& set) const {
+    RankOptions options;
+    options.error = InputError::rowwise;
+    options.computed_in = moment.network.parameters().front().scalar_type();
     const auto finite = [](const Tensor& matrix) { return at::isfinite(matrix).all().item<bool>(); };
     if (options_.method == RankMethod::gram) {
       if (!finite(set.kernel->matrix(moment, set, options_.memory))) return std::nullopt;
-      return rank_of_gram_eigenvalues(set.kernel->eigenvalues(moment, set), function.parameter_count(),
-                                      at::kDouble);
+      return rank_of_gram(set.kernel->matrix(moment, set), function.parameter_count(), options,
+                          set.kernel->eigenvalues(moment, set));
     }
     if (options_.method == RankMethod::svd) {
       const Tensor jacobian = Jacobian(function, set.inputs).dense();
-      return finite(jacobian) ? std::optional(rank_of_matrix(jacobian)) : std::nullopt;
+      return finite(jacobian) ? std::optional(rank_of_matrix(jacobian, options)) : std::nullopt;
     }
     std::optional<Tsqr> factorization;
     for (const std::string& name : function.names()) {
@@ -101,7 +112,7 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
       if (!factorization) factorization.emplace(part.size(0));
       factorization->add(part.t());
     }
-    return factorization->rank(/*transposed=*/true);
+    return factorization->rank(/*transposed=*/true, options);
   }
 };
 

@@ -73,11 +73,16 @@ struct Column {
   std::string meaning;
 };
 
+/// Whether a probe's tensors are written, and as what: step_K.pt, or step_K.TENSOR.npy for each.
+enum class SaveTensors { no, pt, npy };
+inline const std::vector<std::string> save_words{"false", "true", "npy"};  // in a description
+
 /// What one measurement gives: a value per column, tensors worth a file of their own, and remarks.
 struct Measurement {
   std::vector<double> values;
   Archive tensors = {};
   std::vector<std::string> notes = {};  // how it was measured, where that is worth a word
+  SaveTensors save = SaveTensors::pt;   // what becomes of the tensors
 };
 
 /// One quantity along training. Calls come in the order of the steps, with the network in evaluation mode; a

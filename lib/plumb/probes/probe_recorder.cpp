@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/core/npy.hpp"
 #include "plumb/models/parameters.hpp"
 #include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/shared_kernel.hpp"
@@ -61,10 +62,23 @@ bool weights_finite(const Network& network) {
   });
 }
 
-std::string describe_probes(ProbeChoices choices) {
-  FieldWriter writer;
-  writer.components("probes", choices, "");
-  return writer.take().to_yaml();
+struct ProbeList {
+  ProbeChoices probes{plumb::probes()};
+
+  void fields(Fields& f) { f.components("probes", probes, ""); }
+};
+
+std::string describe_probes(const ProbeChoices& choices) {
+  return write_options(ProbeList{choices}).to_yaml();
+}
+
+/// Whether a checkpoint's probes, as some version wrote them, are these: it may have known fewer options.
+bool describes(const std::string& saved, const std::string& description) {
+  try {
+    return describe_probes(read_options<ProbeList>(Config::parse(saved)).probes) == description;
+  } catch (const ConfigError&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -88,7 +102,7 @@ ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path 
       resume_from_(std::move(resume_from)) {
   if (resume_from_) {
     const bool none = !resume_from_->contains("description");
-    if (none ? !choices.empty() : resume_from_->text("description") != description_)
+    if (none ? !choices.empty() : !describes(resume_from_->text("description"), description_))
       throw DataError(
           fmt::format("{}: the checkpoint was saved with other probes than the description has; remove "
                       "it to start afresh",
@@ -135,7 +149,13 @@ void ProbeRecorder::begin(const Moment& moment) {
       remove_later_measurements(*entry, moment.step);
     }
     entry->file = std::make_unique<AppendFile>(folder_ / (entry->name + ".csv"), length);
-    if (!begun) entry->file->append(header + "\n");
+    if (!begun) {
+      entry->file->append(header + "\n");
+      continue;
+    }
+    // Checkpoints of 0.1.0 have no checksums.
+    const Archive& saved = resume_from_->archive("probes").archive(entry->name);
+    if (saved.contains("crc32")) entry->file->expect_checksum(saved.integer("crc32"));
   }
   resume_from_.reset();
 }
@@ -210,10 +230,22 @@ void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) {
   for (const double value : measured.values)
     row += std::isnan(value) ? ",nan" : fmt::format(",{:.17g}", value);
   entry.file->append(row + "\n");
+  write_tensors(entry, moment, measured);
+}
+
+void ProbeRecorder::write_tensors(const Entry& entry, const Moment& moment, const Measurement& measured) {
   if (measured.tensors.values().empty()) return;
-  make_directory(folder_ / entry.name);
-  unflushed_.push_back(folder_ / entry.name / fmt::format("step_{}.pt", moment.step));
+  const std::filesystem::path folder = folder_ / entry.name;
+  make_directory(folder);
   // A power cut before the next checkpoint takes the run back to a state where they are written anew.
+  if (measured.save == SaveTensors::npy) {
+    for (const auto& [name, value] : measured.tensors.values()) {
+      unflushed_.push_back(folder / fmt::format("step_{}.{}.npy", moment.step, name));
+      write_npy(unflushed_.back(), std::get<Tensor>(value), Flush::later);
+    }
+    return;
+  }
+  unflushed_.push_back(folder / fmt::format("step_{}.pt", moment.step));
   measured.tensors.save(unflushed_.back(), Flush::later);
 }
 
@@ -246,6 +278,7 @@ Archive ProbeRecorder::save() {
     entry->file->sync();
     Archive one;
     one.put("length", entry->file->length());
+    one.put("crc32", entry->file->checksum());
     one.put("state", entry->probe->state());
     one.put("remarks", entry->remarks);
     one.put("notes", entry->notes);

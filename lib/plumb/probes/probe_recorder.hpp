@@ -12,7 +12,8 @@
 namespace plumb {
 
 /// Follows a run with its probes. Each one has a table `<name>.csv` (step, epoch and its columns, numbers
-/// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt`, readable by torch.load; and
+/// with 17 significant digits); when it reports tensors, `<name>/step_<k>.pt` for torch.load or
+/// `<name>/step_<k>.<tensor>.npy` for numpy.load; and
 /// `<name>.txt` when there is a remark on how it was measured: parameters that a kernel took row by row,
 /// fewer examples than asked for, columns that are not defined.
 ///
@@ -45,6 +46,7 @@ class ProbeRecorder {
   void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite);
+  void write_tensors(const Entry& entry, const Moment& moment, const Measurement& measured);
   /// What a reader of the table must know of a measurement beside its own notes.
   static void add_remarks(const Entry& entry, Measurement& measured);
   void write_notes(Entry& entry, const Moment& moment, const std::vector<std::string>& notes) const;

@@ -24,7 +24,7 @@ struct TangentKernelProbeOptions : KernelProbeOptions {
   KernelOutputs outputs = KernelOutputs::pairs;
   bool by_parameter = false;
   bool certificate = false;
-  bool save = false;
+  SaveTensors save = SaveTensors::no;
 
   void fields(Fields& f) {
     KernelProbeOptions::fields(f);
@@ -34,7 +34,8 @@ struct TangentKernelProbeOptions : KernelProbeOptions {
     f.field("certificate", certificate,
             "narrow lambda_min_lower by Cholesky factorizations (Rump 2006), which cost about as much as the "
             "eigenvalues");
-    f.field("save", save, "write the kernel to a file for each row");
+    f.field("save", save,
+            "write the kernel to a file for each row: true: for torch.load; npy: for numpy.load", save_words);
   }
 };
 
@@ -103,7 +104,8 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
                        2 * smallest.value};
     for (size_t i = 1; i < kernels.size(); ++i)
       measured.values.push_back(norm_of(kernels[i] - start_[i]) / norm_of(start_[i]));
-    if (options_.save) measured.tensors.put("kernel", g);
+    measured.save = options_.save;
+    if (options_.save != SaveTensors::no) measured.tensors.put("kernel", g);
     return measured;
   }
 

@@ -23,10 +23,13 @@ struct DrawnColumn {
 };
 
 constexpr std::array drawn_columns{
-    DrawnColumn{"jacobian_rank", "rank", "Rank of the Jacobian", "numerical rank of J", false,
+    DrawnColumn{"jacobian_rank", "at_least", "Rank of the Jacobian", "rank of J, at least", false,
+                "J: derivatives of all outputs on the probe set with respect to all trainable parameters. "
+                "The rank is certainly no less; it may be more where the method cannot resolve it."},
+    // Runs of version 0.1.0 have no other.
+    DrawnColumn{"jacobian_rank", "rank", "Numerical rank of the Jacobian", "numerical rank of J", false,
                 "J: derivatives of all outputs on the probe set with respect to all trainable parameters; "
-                "the rank is "
-                "that of LAPACK's tolerance, and a lower bound where the method cannot resolve it."},
+                "singular values above LAPACK's tolerance are counted."},
     DrawnColumn{"jacobian_rank", "condition", "Condition number of the Jacobian", "σ_max / σ_min", true,
                 "J: derivatives of all outputs on the probe set with respect to all trainable parameters."},
     DrawnColumn{
@@ -123,20 +126,34 @@ std::string value_list(const std::vector<Point>& points, std::string_view probe,
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
-/// How the rank of J compares with the most it can be, over all recorded states of the completed runs.
+/// Whether any run's table of the probe has the column.
+bool has_column(const std::vector<Point>& points, const std::string& probe, std::string_view column) {
+  for (const Point& point : points)
+    for (const RunResult* run : point.runs)
+      if (const ProbeResult* found = run->probe(probe);
+          found != nullptr && found->table.has(std::string(column)))
+        return true;
+  return false;
+}
+
+/// How the rank of J compares with the most it can be, over all recorded states of the completed runs. Tables
+/// of version 0.1.0 have their lower bound in `rank`.
 std::string rank_sentence(const std::vector<Point>& points, const std::string& probe) {
-  int64_t states = 0, full = 0, unresolved = 0;
+  int64_t states = 0, full = 0, unresolved = 0, not_finite = 0;
   for (const Point& point : points)
     for (const RunResult* run : point.runs) {
       const ProbeResult* found = run->completed() ? run->probe(probe) : nullptr;
       if (found == nullptr || !found->table.has("rank") || !found->table.has("full_rank") ||
           !found->table.has("resolved"))
         continue;
-      const auto rank = found->table.column("rank"), most = found->table.column("full_rank");
-      const auto resolved = found->table.column("resolved");
+      const auto rank = found->table.column(found->table.has("at_least") ? "at_least" : "rank");
+      const auto most = found->table.column("full_rank"), resolved = found->table.column("resolved");
       for (size_t i = 0; i < rank.size(); ++i) {
-        if (!std::isfinite(rank[i])) continue;
         ++states;
+        if (!std::isfinite(rank[i])) {
+          ++not_finite;
+          continue;
+        }
         full += rank[i] == most[i] ? 1 : 0;
         unresolved += resolved[i] == 1 ? 0 : 1;
       }
@@ -145,6 +162,7 @@ std::string rank_sentence(const std::vector<Point>& points, const std::string& p
   std::string sentence = fmt::format("The Jacobian on the probe set had full rank at {} of {}", full,
                                      counted(states, "recorded state"));
   if (unresolved > 0) sentence += fmt::format("; at {} its rank is not resolved", unresolved);
+  if (not_finite > 0) sentence += fmt::format("; at {} it was not finite", not_finite);
   return sentence + ".";
 }
 
@@ -154,12 +172,15 @@ std::vector<Figure> geometry_figures(const std::vector<Point>& points) {
   std::vector<Figure> figures;
   const std::vector<DrawnGroup> groups = drawn_groups(points);
   for (const DrawnColumn& drawn : drawn_columns)
-    for (const std::string& probe : names_of_type(points, drawn.type))
+    for (const std::string& probe : names_of_type(points, drawn.type)) {
+      if (drawn.type == "jacobian_rank" && drawn.column == "rank" && has_column(points, probe, "at_least"))
+        continue;
       for (size_t i = 0; i < groups.size(); ++i) {
         Figure figure = draw_column(drawn, probe, groups[i]);
         figure.name = numbered(geometry_file_name(probe, drawn.column), i, groups.size());
         if (drawable(figure)) figures.push_back(std::move(figure));
       }
+    }
   // Names of probes that differ in capitals or dots would share a file.
   std::map<std::string, int> seen;
   for (Figure& figure : figures)

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include <torch/torch.h>
 
+#include "plumb/analysis/exact_matrix.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb::theory {
@@ -26,6 +28,11 @@ double least_activity(const Tensor& slopes, const Tensor& output_weights) {
   return (slopes * output_weights).square().sum(1).min().item<double>();
 }
 
+/// min_i max_r |sigma'(w_r.x_i)| over units that reach the output. No products: they might underflow.
+double least_slope(const Tensor& slopes, const Tensor& output_weights) {
+  return std::get<0>((slopes.abs() * output_weights.ne(0)).max(1)).min().item<double>();
+}
+
 std::vector<Assumption> generic_slopes(const NoisyLayer& layer) {
   return {requires_positive("slopes carry multiplicative noise with a density: its spread > 0",
                             layer.noise_spread),
@@ -41,17 +48,19 @@ Tensor rowwise_kronecker(const Tensor& a, const Tensor& b) {
   return (a.unsqueeze(2) * b.unsqueeze(1)).reshape({a.size(0), a.size(1) * b.size(1)});
 }
 
-int64_t rank_in_rounding(const Tensor& matrix) {
-  expects(double_matrix(matrix) && matrix.numel() > 0, "rank: a float64 matrix with entries is expected");
-  const Tensor values = at::linalg_svdvals(matrix);
-  const double tolerance = static_cast<double>(std::max(matrix.size(0), matrix.size(1))) *
-                           std::ldexp(1, -52) * values[0].item<double>();
-  return (values > tolerance).sum().item<int64_t>();
+Bounds bounds_of(const RankReport& rank) {
+  return {static_cast<double>(rank.at_least), static_cast<double>(rank.at_most)};
 }
 
 Tensor hidden_layer_jacobian(const Tensor& inputs, const Tensor& slopes, const Tensor& output_weights) {
   expects_layer(inputs, slopes, output_weights);
   return rowwise_kronecker(slopes * output_weights, inputs);
+}
+
+int64_t exact_hidden_layer_rank(const Tensor& inputs, const Tensor& slopes, const Tensor& output_weights) {
+  expects_layer(inputs, slopes, output_weights);
+  // Output weights scale columns, which changes the rank only where they are 0.
+  return ExactMatrix(slopes * output_weights.ne(0)).rowwise_kronecker(ExactMatrix(inputs)).rank();
 }
 
 Prediction noisy_layer_rank(const NoisyLayer& layer) {
@@ -85,10 +94,14 @@ Tensor linear_layer_jacobian(const Tensor& inputs, const Tensor& output_weights)
 }
 
 Prediction linear_layer_rank(const Tensor& inputs, const Tensor& output_weights) {
-  const int64_t product = rank_in_rounding(inputs) * rank_in_rounding(output_weights);
-  Prediction prediction = predicted("rank J", Relation::equal, static_cast<double>(product),
-                                    "slides; Horn, Johnson 1991, Thm 4.2.15");
+  const Bounds x = bounds_of(rank_of_matrix(inputs)), v = bounds_of(rank_of_matrix(output_weights));
+  const double most = x.upper * v.upper;
+  Prediction prediction =
+      predicted("rank J", Relation::equal, most, "slides; Horn, Johnson 1991, Thm 4.2.15");
   prediction.relative_tolerance = 0;
+  const Bounds product{x.lower * v.lower, most};
+  if (product.lower < product.upper)
+    prediction.assumptions = {requires_at_least("rank V rank X is resolved", product, most)};
   return prediction;
 }
 
@@ -113,10 +126,9 @@ Prediction hidden_layer_full_rank(const Tensor& inputs, const Tensor& slopes, co
   const auto n = static_cast<double>(inputs.size(0));
   Prediction prediction = predicted("rank J", Relation::equal, n, "slides; Schur's product theorem");
   prediction.relative_tolerance = 0;
-  prediction.assumptions = {requires_at_least("inputs are independent: rank X = n",
-                                              static_cast<double>(rank_in_rounding(inputs)), n),
-                            requires_positive("every example is active: min_i sum_r v_r^2 sigma'^2 > 0",
-                                              least_activity(slopes, output_weights))};
+  prediction.assumptions = {requires_at_least("inputs are independent: rank X = n", bounds_of(rank_of_matrix(inputs)), n),
+                            requires_positive("every example is active: min_i max_r |sigma'| > 0",
+                                              least_slope(slopes, output_weights))};
   return prediction;
 }
 

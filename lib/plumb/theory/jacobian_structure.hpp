@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "plumb/analysis/rank.hpp"
 #include "plumb/core/tensor.hpp"
 #include "plumb/theory/prediction.hpp"
 
@@ -13,13 +14,18 @@ namespace plumb::theory {
 /// q + k. The transpose of the columnwise (Khatri-Rao) product of the literature. Float64.
 Tensor rowwise_kronecker(const Tensor& a, const Tensor& b);
 
-/// How many singular values exceed max(rows, columns) 2^-52 sigma_max; `matrix` is float64.
-int64_t rank_in_rounding(const Tensor& matrix);
+/// at_least and at_most of a rank, as numbers to judge.
+Bounds bounds_of(const RankReport& rank);
 
 /// f(x_i) = sum_r v_r sigma_i,r(w_r.x_i), m units: its Jacobian with respect to W (m, d), flattened by rows,
 /// is (n, m d) = rows (v o sigma'_i) (x) x_i. `slopes`: (n, m) of sigma'(w_r.x_i), with any noise multiplied
 /// in; `output_weights`: (m). Float64. Throws ContractError for shapes that do not fit.
 Tensor hidden_layer_jacobian(const Tensor& inputs, const Tensor& slopes, const Tensor& output_weights);
+
+/// Its rank, computed without rounding from these inputs and slopes as they are (ExactMatrix): what dead
+/// units, equal inputs and repeated patterns of slopes leave of it shows here, where products rounded to
+/// float64 mostly have full rank. n min(n, m d) m d / 2 multiplications.
+int64_t exact_hidden_layer_rank(const Tensor& inputs, const Tensor& slopes, const Tensor& output_weights);
 
 /// A hidden layer of leaky ReLU units with multiplicative noise: slopes eps_ir (1 or s).
 struct NoisyLayer {
@@ -47,7 +53,9 @@ Prediction no_bad_local_minima(const NoisyLayer& last_layers, double tolerance);
 /// output, J = X (x) V with the columns ordered (m, d). `inputs`: (n, d). Float64.
 Tensor linear_layer_jacobian(const Tensor& inputs, const Tensor& output_weights);
 
-/// rank J = rank V rank X, exactly (slides; the rank of a Kronecker product is the product).
+/// rank J = rank V rank X, exactly (slides; the rank of a Kronecker product is the product). That the
+/// ranks of X and V are resolved (rank_of_matrix) is a hypothesis where they are not, as for products of rounded
+/// factors.
 Prediction linear_layer_rank(const Tensor& inputs, const Tensor& output_weights);
 
 /// The bound lambda_min(J J^T) >= lambda_min(X X^T) min_i sum_r v_r^2 sigma'(w_r.x_i)^2 for one hidden layer
@@ -58,8 +66,8 @@ double hidden_layer_lambda_bound(const Tensor& inputs, const Tensor& slopes, con
 Prediction hidden_layer_lambda_min(const Tensor& inputs, const Tensor& slopes, const Tensor& output_weights);
 
 /// rank J = n for one hidden layer of any activation, given that rank X = n and every example is active on
-/// some unit: min_i sum_r v_r^2 sigma'^2 > 0 (slides, with the second hypothesis, which leaky activations
-/// meet and ReLU may not).
+/// some unit: min_i max_r |sigma'(w_r.x_i)| over v_r != 0 is positive, however small (slides, with the second
+/// hypothesis, which leaky activations meet and ReLU may not).
 Prediction hidden_layer_full_rank(const Tensor& inputs, const Tensor& slopes, const Tensor& output_weights);
 
 }  // namespace plumb::theory

@@ -9,11 +9,10 @@
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/theory/separated_inputs.hpp"
 
 namespace plumb::theory {
 namespace {
-
-constexpr int64_t memorizer_chunk = 1000;  // examples that are widened to float64 at a time
 
 /// f(chunk) of all rows of `inputs`, flattened and in `dtype`, joined.
 template <class Function>
@@ -24,59 +23,6 @@ Tensor by_memorizer_chunks(const Tensor& inputs, at::ScalarType dtype, const Fun
     parts.push_back(f(inputs.slice(0, begin, end).flatten(1).to(dtype)));
   }
   return at::cat(parts);
-}
-
-/// The inputs along one direction, in order.
-struct SortedLine {
-  Tensor direction;            // (d)
-  std::vector<double> points;  // ascending, all different
-  std::vector<int64_t> order;  // points[i] is the projection of input order[i]
-  double smallest_gap = std::numeric_limits<double>::infinity();
-};
-
-double smallest_difference(const Tensor& ascending) {
-  if (ascending.size(0) < 2) return std::numeric_limits<double>::infinity();
-  return ascending.diff().min().item<double>();
-}
-
-[[noreturn]] void refuse_coinciding(const Tensor& inputs, const Tensor& ascending, const Tensor& order) {
-  const int64_t at = ascending.diff().argmin().item<int64_t>();
-  const int64_t a = order[at].item<int64_t>();
-  const int64_t b = order[at + 1].item<int64_t>();
-  const auto [first, second] = std::minmax(a, b);
-  if (inputs[a].equal(inputs[b]))
-    throw DataError(
-        fmt::format("memorizer: inputs {} and {} are equal; a function has one value there", first, second));
-  throw DataError(
-      fmt::format("memorizer: inputs {} and {} have the same projection in float64; draw more directions",
-                  first, second));
-}
-
-SortedLine separate(const Tensor& inputs, const MemorizerOptions& options, at::Generator& generator) {
-  expects(inputs.dim() >= 2 && inputs.size(0) > 0 && inputs.numel() > 0,
-          "a memorizer needs inputs of shape (n, ...) with n > 0; got {} dimensions", inputs.dim());
-  expects(options.projections > 0, "a memorizer needs at least one direction; got {}", options.projections);
-  const int64_t d = inputs.numel() / inputs.size(0);
-  const Tensor directions = at::randn({d, options.projections}, generator, at::kDouble);
-  const Tensor projections =
-      by_memorizer_chunks(inputs, at::kDouble, [&](const Tensor& rows) { return rows.mm(directions); });
-  if (!projections.isfinite().all().item<bool>())
-    throw DataError("memorizer: inputs hold values that are not finite; all must be numbers");
-  SortedLine best;
-  Tensor ascending, order;
-  for (int64_t i = 0; i < options.projections; ++i) {
-    auto [sorted, permutation] = projections.select(1, i).sort();
-    const double gap = smallest_difference(sorted);
-    if (best.direction.defined() && !(gap > best.smallest_gap)) continue;
-    best.direction = directions.select(1, i).contiguous();
-    best.smallest_gap = gap;
-    ascending = sorted.contiguous();
-    order = permutation.contiguous();
-  }
-  if (best.smallest_gap <= 0) refuse_coinciding(inputs, ascending, order);
-  best.points.assign(ascending.data_ptr<double>(), ascending.data_ptr<double>() + ascending.numel());
-  best.order.assign(order.data_ptr<int64_t>(), order.data_ptr<int64_t>() + order.numel());
-  return best;
 }
 
 std::vector<double> in_line_order(const Tensor& targets, const std::vector<int64_t>& order) {
@@ -200,22 +146,29 @@ DenseLayer second_layer(const SortedLine& line, const Tensor& targets, const Mem
   return layer;
 }
 
+/// A network before its last layers, and the line that its first one projects on.
+struct HiddenPart {
+  MemorizingNetwork network;
+  SortedLine line;
+};
+
 /// The two hidden layers for targets (n, c); for each coordinate the sum over its units of the second layer
 /// with signs +, -, +, ... is f + q + 1.
-MemorizingNetwork hidden_layers(const Tensor& inputs, const Tensor& targets, const MemorizerOptions& options,
-                                at::Generator& generator) {
-  expects(targets.dim() == 2 && targets.size(1) > 0 && inputs.dim() >= 2 && targets.size(0) == inputs.size(0),
-          "targets for each of {} inputs are needed; got {}", inputs.dim() > 0 ? inputs.size(0) : 0,
-          targets.dim() > 0 ? targets.size(0) : 0);
+HiddenPart hidden_layers(const Tensor& inputs, const Tensor& targets, const MemorizerOptions& options,
+                         at::Generator& generator) {
+  expects(targets.dim() == 2 && targets.size(1) > 0, "targets (n) or (n, c) are needed; got {} dimensions",
+          targets.dim());
   expects(targets.abs().le(1).all().item<bool>(), "targets must lie in [-1, 1]; the largest is {}",
           targets.abs().max().item<double>());
+  const std::vector<int64_t> distinct = distinct_inputs(inputs, targets);
   MemorizingNetwork network;
   network.coordinates = targets.size(1);
   std::tie(network.groups, network.group_size) =
-      choose_grouping(inputs.size(0), network.coordinates, options);
+      choose_grouping(static_cast<int64_t>(distinct.size()), network.coordinates, options);
   const int64_t p = network.groups, q = network.group_size;
   const auto [first, second] = options.widths.value_or(std::pair{2 * p, 2 * q * network.coordinates});
-  SortedLine line = separate(inputs.to(at::kCPU), options, generator);
+  HiddenPart part{{}, separate(inputs, distinct, options.projections, generator)};
+  SortedLine line = part.line;
   pad_line(line.points, static_cast<size_t>(p * q));
   const std::vector<double> none;
   const Grouping groups{static_cast<size_t>(p), static_cast<size_t>(q), line.points, none};
@@ -227,7 +180,8 @@ MemorizingNetwork hidden_layers(const Tensor& inputs, const Tensor& targets, con
   projection.weight.slice(0, knots.size(0), first).zero_();
   network.smallest_gap = line.smallest_gap;
   network.layers = {projection, second_layer(line, targets, network, first, second)};
-  return network;
+  part.network = std::move(network);
+  return part;
 }
 
 /// (c, d2): +1, -1, +1, ... over the pairs of a coordinate, 0 elsewhere.
@@ -240,6 +194,13 @@ Tensor pair_signs(const MemorizingNetwork& network) {
     own.slice(0, 1, units, 2).fill_(-1);
   }
   return signs;
+}
+
+/// Whether outputs are the targets within a share of 1, or of the largest target where that is more; a NaN is
+/// not.
+Tensor near_enough(const Tensor& outputs, const Tensor& targets, double tolerance) {
+  const double scale = std::max(1.0, targets.abs().max().item<double>());
+  return (outputs - targets).abs().le(tolerance * scale);
 }
 
 void finish_network(MemorizingNetwork& network) {
@@ -273,11 +234,13 @@ Tensor ShallowMemorizer::evaluate(const Tensor& inputs) const {
 
 ShallowMemorizer memorize_shallow(const Tensor& inputs, const Tensor& targets,
                                   const MemorizerOptions& options, at::Generator& generator) {
-  expects(targets.dim() == 1 && inputs.dim() >= 2 && targets.size(0) == inputs.size(0),
-          "one target for each of {} inputs is needed; got {}", inputs.dim() > 0 ? inputs.size(0) : 0,
-          targets.numel());
-  const SortedLine line = separate(inputs.to(at::kCPU), options, generator);
-  const std::vector<double> values = in_line_order(targets, line.order);
+  expects(targets.dim() == 1, "one target for each input is needed; got {} dimensions", targets.dim());
+  const Tensor wanted = targets.to(at::kCPU, at::kDouble);
+  if (!wanted.isfinite().all().item<bool>())
+    throw DataError("memorizer: targets that are not finite; all must be numbers");
+  const Tensor here = inputs.to(at::kCPU);
+  const SortedLine line = separate(here, distinct_inputs(here, wanted), options.projections, generator);
+  const std::vector<double> values = in_line_order(wanted, line.order);
   std::vector<double> thresholds, weights;
   double slope = 0, value = 0;
   for (size_t i = 0; i < values.size(); ++i) {
@@ -285,7 +248,9 @@ ShallowMemorizer memorize_shallow(const Tensor& inputs, const Tensor& targets,
     const double next = (values[i] - std::exchange(value, values[i])) / (line.points[i] - thresholds[i]);
     weights.push_back(next - std::exchange(slope, next));
   }
-  return {line.direction, column_of(thresholds), column_of(weights)};
+  ShallowMemorizer network{line.direction, column_of(thresholds), column_of(weights)};
+  refuse_unless_memorized(near_enough(network.evaluate(here), wanted, options.tolerance), line);
+  return network;
 }
 
 int64_t MemorizingNetwork::dense_weights() const {
@@ -311,11 +276,13 @@ Tensor MemorizingNetwork::evaluate(const Tensor& inputs) const {
 
 MemorizingNetwork memorize_values(const Tensor& inputs, const Tensor& targets,
                                   const MemorizerOptions& options, at::Generator& generator) {
-  MemorizingNetwork network =
-      hidden_layers(inputs, targets.dim() == 1 ? targets.unsqueeze(1) : targets, options, generator);
+  const Tensor here = inputs.to(at::kCPU);
+  const Tensor wanted = (targets.dim() == 1 ? targets.unsqueeze(1) : targets).to(at::kCPU, at::kDouble);
+  auto [network, line] = hidden_layers(here, wanted, options, generator);
   const auto excess = static_cast<double>(network.group_size + 1);
   network.layers.push_back({pair_signs(network), at::full({network.coordinates}, -excess, at::kDouble)});
   finish_network(network);
+  refuse_unless_memorized(near_enough(network.evaluate(here), wanted, options.tolerance).all(1), line);
   return network;
 }
 
@@ -325,8 +292,9 @@ MemorizingNetwork memorize_classes(const Tensor& inputs, const Tensor& labels, i
   expects(labels.numel() > 0 && labels.min().item<int64_t>() >= 0 && labels.max().item<int64_t>() < classes,
           "labels must lie in 0 .. {}", classes - 1);
   const double spacing = 2.0 / static_cast<double>(classes - 1);
+  const Tensor here = inputs.to(at::kCPU);
   const Tensor targets = labels.to(at::kCPU, at::kDouble) * spacing - 1;
-  MemorizingNetwork network = hidden_layers(inputs, targets.clamp(-1, 1).unsqueeze(1), options, generator);
+  auto [network, line] = hidden_layers(here, targets.clamp(-1, 1).unsqueeze(1), options, generator);
 
   // A bump is 1/2 [clip(a + 2) - clip(a - 2)] = 1/2 [relu(a + 3) - relu(a + 1) - relu(a - 1) + relu(a - 3)]
   // with a = kappa (f - v_c), which goes from 1 at |a| <= 1 to 0 at |a| >= 3, the distance of the next class.
@@ -340,6 +308,9 @@ MemorizingNetwork memorize_classes(const Tensor& inputs, const Tensor& labels, i
   network.layers.push_back(
       {at::kron(at::eye(classes, at::kDouble), bump), at::zeros({classes}, at::kDouble)});
   finish_network(network);
+  const Tensor outputs = network.evaluate(here);
+  const Tensor finite = outputs.isfinite().all(1);
+  refuse_unless_memorized(outputs.argmax(1).eq(labels.to(at::kCPU)).logical_and(finite), line);
   return network;
 }
 

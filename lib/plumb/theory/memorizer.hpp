@@ -1,4 +1,9 @@
-/// ReLU networks that are built, not trained, to give any values at n distinct inputs.
+/// ReLU networks that are built, not trained, to give any values at n inputs.
+///
+/// What is returned was evaluated at all inputs in float64 and memorizes them: where float64 is too coarse
+/// for the gaps between inputs a DataError says how many of them it gets wrong, and names the two that lie
+/// nearest. Inputs that are equal are one point; they are refused with a DataError naming two of them only
+/// where their targets differ. So are inputs and targets that are not finite.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +35,16 @@ struct MemorizerOptions {
   int64_t projections = 20;
   /// Units in the two hidden layers, (d1, d2); none: the smallest equal even ones, see memorize_values().
   std::optional<std::pair<int64_t, int64_t>> widths = {};
+  /// Values count as memorized that are off by no more than this, times the largest |target| where that is
+  /// more than 1. Labels must be right.
+  double tolerance = 1e-2;
 };
 
 /// The network of Zhang et al. 2017, Theorem 1, with b_1 = z_1 - 1 and b_i = z_{i-1} between the sorted
 /// projections z_1 < ... < z_n: the triangular system is then solved by differences of slopes, in O(n) after
 /// the sort (the theorem asks for b_i < z_i only). inputs: (n, ...) of any type, counted as n vectors in R^d;
-/// targets: (n). O(n d + n log n). Throws DataError when inputs are not finite or when no drawn direction
-/// tells two of them apart (equal inputs, for example), naming the two; ContractError for other shapes.
+/// targets: (n). O(n d + n log n), and O(n^2) additions to evaluate it. Throws DataError as above;
+/// ContractError for other shapes.
 ShallowMemorizer memorize_shallow(const Tensor& inputs, const Tensor& targets,
                                   const MemorizerOptions& options, at::Generator& generator);
 
@@ -66,15 +74,15 @@ struct MemorizingNetwork {
 };
 
 /// A 3-layer network d - d1 - d2 - c with f(x_i) = targets_i for targets (n) or (n, c) in [-1, 1] and
-/// distinct inputs (n, ...), after Yun, Sra, Jadbabaie 2019, Theorem 3.1, for ReLU. The condition is p q >= n
+/// inputs (n, ...), after Yun, Sra, Jadbabaie 2019, Theorem 3.1, for ReLU. The condition is p q >= n
 /// with p = floor((d1 + 1)/2) and q = 2 floor(d2/(4c)), no more than the theorem's 4 floor(d1/4)
 /// floor(d2/(4c)) >= n. Each coordinate of the targets has units of its own in the second layer. Projections
 /// c_i = u.x_i are sorted and cut into p groups of q. The first layer's units are relu(c - t_i) with t the
 /// first and last point of each group, so each unit pair of the second layer sees a piecewise linear z_k that
 /// is y_jk + (-1)^{k-1} W_j (c - c_jk) on group j, with W_j so steep that |z_k| >= 1 at the group's other
 /// points; there clip(z_k, -1, 1) = relu(z_k + 1) - relu(z_k - 1) - 1 is +-1, and for even q these cancel to
-/// +1: f = sum_k clip(z_k) - 1. O(n d + n log n). Throws as memorize_shallow does; ContractError for widths
-/// that are too small and targets outside [-1, 1].
+/// +1: f = sum_k clip(z_k) - 1. O(n d + n log n), and a forward pass of all inputs. Throws DataError as
+/// above; ContractError for widths that are too small for the distinct inputs and targets outside [-1, 1].
 MemorizingNetwork memorize_values(const Tensor& inputs, const Tensor& targets,
                                   const MemorizerOptions& options, at::Generator& generator);
 

@@ -1,0 +1,244 @@
+#include "plumb/analysis/coupling.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include <fmt/ranges.h>
+#include <torch/torch.h>
+
+#include "plumb/analysis/kernel_check.hpp"
+#include "plumb/analysis/random_weights.hpp"
+#include "plumb/autograd/forward_derivative.hpp"
+#include "plumb/core/error.hpp"
+
+namespace plumb {
+namespace {
+
+/// The coarsest of the dtypes that the predictions went through.
+at::ScalarType working_dtype(const NetworkFunction& function, const Tensor& predictions) {
+  const auto digits = [](at::ScalarType dtype) {
+    return dtype == at::kDouble ? 3 : dtype == at::kFloat ? 2 : dtype == at::kHalf ? 1 : 0;
+  };
+  at::ScalarType coarsest = predictions.scalar_type();
+  for (const Tensor& parameter : function.parameters())
+    if (digits(parameter.scalar_type()) < digits(coarsest)) coarsest = parameter.scalar_type();
+  return coarsest;
+}
+
+struct Rounding {
+  double unit;   // of one operation
+  double share;  // of the predictions' size, that sums in another order may differ by
+};
+
+Rounding rounding_of(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kDouble:
+      return {1.2e-16, 1e-12};
+    case at::kFloat:
+      return {6e-8, 1e-5};
+    case at::kHalf:
+      return {5e-4, 1e-2};
+    default:
+      return {4e-3, 6e-2};
+  }
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+class CouplingCheck {
+ public:
+  CouplingCheck(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions)
+      : function_(function),
+        inputs_(inputs.detach()),
+        predictions_(predictions.detach()),
+        rounding_(rounding_of(working_dtype(function, predictions))),
+        sizes_(predictions_.abs().amax(1).to(at::kDouble)) {
+    // An example whose prediction happens to be small rounds as the others do.
+    sizes_ = sizes_.maximum(0.05 * sizes_.max()).clamp_min(1e-300);
+  }
+
+  void run() {
+    CheckDraws draws;
+    for (const auto& company : companies(draws)) {
+      const Tensor rows = at::tensor(company, at::kLong).to(inputs_.device());
+      const Tensor moved = (predict(company) - predictions_.index_select(0, rows)).abs().amax(1);
+      const Tensor excess = (moved.to(at::kDouble) / sizes_.index_select(0, rows)).cpu();
+      const Tensor suspects = excess.le(rounding_.share).logical_not().nonzero().flatten();  // NaN among them
+      for (int64_t s = 0; s < suspects.size(0); ++s) {
+        const auto place = suspects[s].item<int64_t>();
+        const int64_t example = company[static_cast<size_t>(place)];
+        if (!(moved[place].item<double>() <= allowed(example))) report(example);
+      }
+    }
+  }
+
+ private:
+  /// Lists of examples to be predicted together.
+  std::vector<std::vector<int64_t>> companies(CheckDraws& draws) const {
+    const int64_t n = inputs_.size(0);
+    std::vector<std::vector<int64_t>> lists;
+    const auto alone = [&](int64_t example) { lists.push_back({example}); };
+    if (n == 1) return {{0, 0}};
+    if (n <= 16) {
+      for (int64_t i = 0; i < n; ++i) alone(i);
+      return lists;
+    }
+    const std::vector<int64_t> order = draws.permutation(n);
+    for (size_t i = 0; i < 4; ++i) alone(order[i]);
+    // Halves by each binary digit of the place in a random order part every pair, by two of them three of
+    // four.
+    const int64_t digits = n > 64 ? 2 : static_cast<int64_t>(std::ceil(std::log2(n)));
+    for (int64_t digit = 0; digit < digits; ++digit) {
+      std::vector<int64_t> halves[2];
+      for (int64_t place = n - 1; place >= 0; --place)
+        halves[place >> digit & 1].push_back(order[static_cast<size_t>(place)]);
+      for (auto& half : halves) lists.push_back(std::move(half));
+    }
+    return lists;
+  }
+
+  Tensor predict(const std::vector<int64_t>& company) const {
+    if (company.size() == 1) {
+      try {
+        return function_(inputs_.slice(0, company[0], company[0] + 1));
+      } catch (const c10::Error&) {
+        // Some layers refuse a single example: then twice the same.
+        return predict({company[0], company[0]}).slice(0, 0, 1);
+      }
+    }
+    return predict(inputs_.index_select(0, at::tensor(company, at::kLong).to(inputs_.device())), company);
+  }
+
+  Tensor predict(const Tensor& inputs, const std::vector<int64_t>& company) const {
+    try {
+      return function_(inputs);
+    } catch (const ContractError&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw ContractError(
+          fmt::format("the network couples examples: it predicts {} together, but not {} of them ({})",
+                      inputs_.size(0), company.size(), first_line(error.what())));
+    }
+  }
+
+  /// How much arithmetic moves the prediction for an example at most.
+  double allowed(int64_t example) {
+    if (!by_rounding_.defined()) by_rounding_ = moved_by_rounding();
+    constexpr double roundings = 64;
+    return std::max(rounding_.share * sizes_[example].item<double>(),
+                    roundings * by_rounding_[example].item<double>());
+  }
+
+  /// By how much the predictions of each example move, to first order, when all weights and inputs are
+  /// rounded once: (n).
+  Tensor moved_by_rounding() const {
+    CheckDraws draws;
+    std::vector<Tensor> sources, tangents;
+    const auto add = [&](const Tensor& source) {
+      const bool seen = std::any_of(sources.begin(), sources.end(),
+                                    [&](const Tensor& other) { return other.is_same(source); });
+      if (!source.is_floating_point() || source.numel() == 0 || seen) return;
+      sources.push_back(source);
+      const Tensor signs = draws.signs(source.numel()).view(source.sizes());
+      tangents.push_back(source.detach() * signs.to(source.options().requires_grad(false)));
+    };
+    const Tensor inputs = inputs_.is_floating_point() ? inputs_.clone() : inputs_;
+    for (const Tensor& parameter : function_.module().parameters()) add(parameter);
+    for (const Tensor& buffer : function_.module().buffers()) add(buffer);
+    add(inputs);
+    try {
+      const Tensor moved = autograd::jvp_of_parameters([&] { return function_(inputs); }, sources, tangents);
+      return rounding_.unit * moved.abs().amax(1).to(at::kDouble).nan_to_num(0, 0, 0).cpu();
+    } catch (const std::exception&) {
+      // An operator without a derivative: nothing is known about larger numbers inside.
+      return at::zeros({inputs_.size(0)}, at::kDouble);
+    }
+  }
+
+  [[noreturn]] void report(int64_t example) {
+    std::vector<int64_t> all(static_cast<size_t>(inputs_.size(0)));
+    std::iota(all.begin(), all.end(), 0);
+    const Tensor again = predict(inputs_, all);
+    expects((again[example] - predictions_[example]).abs().max().item<double>() <= allowed(example),
+            "the network's predictions change from one call to the next; is noise drawn in forward?");
+    std::vector<int64_t> others = all;
+    others.erase(others.begin() + example);
+    if (!moves_with(others, example))
+      throw ContractError(fmt::format(
+          "the network couples examples: its prediction for example {} depends on the number or the order of "
+          "the examples in its batch",
+          example));
+    while (others.size() > 1) {
+      const auto middle = others.begin() + static_cast<std::ptrdiff_t>(others.size() / 2);
+      const std::vector<int64_t> first(others.begin(), middle), second(middle, others.end());
+      others = moves_with(first, example) ? first : second;
+    }
+    throw ContractError(
+        fmt::format("the network couples examples: its prediction for example {0} depends on the rest of the "
+                    "batch, among "
+                    "others on example {1} (example {0} depends on example {1})",
+                    example, others[0]));
+  }
+
+  /// Whether the prediction moves when the inputs of others are replaced by the example's own.
+  bool moves_with(const std::vector<int64_t>& others, int64_t example) {
+    Tensor inputs = inputs_.clone();
+    inputs.index_copy_(
+        0, at::tensor(others, at::kLong).to(inputs.device()),
+        inputs_.slice(0, example, example + 1).repeat_interleave(static_cast<int64_t>(others.size()), 0));
+    const Tensor moved = predict(inputs, others)[example] - predictions_[example];
+    return !(moved.abs().max().item<double>() <= allowed(example));
+  }
+
+  const NetworkFunction& function_;
+  Tensor inputs_, predictions_;
+  Rounding rounding_;
+  Tensor sizes_;        // (n) float64: what the share is of
+  Tensor by_rounding_;  // (n) float64
+};
+
+}  // namespace
+
+void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions) {
+  const at::NoGradGuard no_grad;
+  CouplingCheck(function, inputs, predictions).run();
+}
+
+void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& inputs) {
+  const int64_t n = inputs.size(0);
+  if (!inputs.is_floating_point() || n < 2) return;
+  const autograd::SharedUse use;
+  const at::AutoGradMode on(true);
+  const Tensor examples = inputs.detach().clone().requires_grad_();
+  Tensor outputs;
+  try {
+    outputs = function(examples.clone());  // forward may work in place, which a leaf refuses
+  } catch (const c10::Error&) {
+    return;  // an operator without a derivative by its inputs
+  }
+  if (!outputs.requires_grad()) return;
+  CheckDraws draws;
+  const Tensor order = at::tensor(draws.permutation(n), at::kLong).to(inputs.device());
+  const Tensor weights = draws.weights(outputs.numel()).view(outputs.sizes()).to(outputs.options());
+  const Tensor halves[2] = {order.slice(0, 0, n / 2), order.slice(0, n / 2)};
+  for (int half = 0; half < (n > 64 ? 1 : 2); ++half) {
+    const Tensor cotangents = at::zeros_like(outputs, outputs.options().requires_grad(false));
+    cotangents.index_copy_(0, halves[half], weights.index_select(0, halves[half]));
+    const Tensor gradient = torch::autograd::grad({outputs}, {examples}, {cotangents}, /*retain_graph=*/true,
+                                                  /*create_graph=*/false, /*allow_unused=*/true)[0];
+    if (!gradient.defined()) return;
+    const Tensor foreign = gradient.index_select(0, halves[1 - half]).nan_to_num(0, 0, 0);
+    // Kernels that gather may leave rounding where zeros belong.
+    const double allowed = allowed_capture_error(working_dtype(function, outputs)) * 0.1 *
+                           fast_norm(gradient.nan_to_num(0, 0, 0));
+    if (fast_norm(foreign) <= allowed) continue;
+    const int64_t place = foreign.reshape({foreign.size(0), -1}).abs().amax(1).argmax().item<int64_t>();
+    throw ContractError(fmt::format(
+        "the network couples examples: predictions of others have a derivative by the inputs of example {}",
+        halves[1 - half][place].item<int64_t>()));
+  }
+}
+
+}  // namespace plumb

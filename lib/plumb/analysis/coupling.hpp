@@ -1,0 +1,20 @@
+/// Whether a network treats each example of a batch for itself.
+#pragma once
+
+#include "plumb/analysis/network_function.hpp"
+#include "plumb/core/tensor.hpp"
+
+namespace plumb {
+
+/// Predicts every example again: of up to 16 each one alone, of more some alone and all in halves of the
+/// batch drawn at random, which of up to 64 part every pair. `predictions`: those of `inputs` as one batch,
+/// (n, c). Throws ContractError, naming two examples, when a prediction moved by more than the network's
+/// arithmetic explains: a fixed share of the predictions or, where they are differences of larger numbers, of
+/// what relative changes of all weights and inputs by one rounding make of them.
+void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions);
+
+/// Throws ContractError when the predictions of some examples have a derivative by other examples' inputs.
+/// Says nothing about integer inputs.
+void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& inputs);
+
+}  // namespace plumb

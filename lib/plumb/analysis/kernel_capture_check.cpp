@@ -1,0 +1,80 @@
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "plumb/analysis/kernel_check.hpp"
+#include "plumb/analysis/kernel_plan.hpp"
+#include "plumb/analysis/random_weights.hpp"
+
+namespace plumb {
+namespace {
+
+using autograd::ParameterUse;
+using autograd::UseKind;
+
+/// What the rounding of a use's gradient is relative to: it may cancel, as the gradient of a bias does that a
+/// softmax or a normalization takes away again; the norms of its factors do not.
+double size_of_factors(const ParameterUse& use, const Tensor& d) {
+  if (!d.defined()) return 0;
+  const double norm = fast_norm(d) * std::abs(use.factor);
+  if (!use.saved.defined() || !use.saved.is_floating_point()) return norm;
+  if (use.kind == UseKind::scale) return norm * use.saved.abs().max().item<double>();
+  return norm * fast_norm(use.saved);
+}
+
+}  // namespace
+
+bool CaptureCheck::passed() const {
+  return std::all_of(wrong.begin(), wrong.end(), [](const std::string& reason) { return reason.empty(); });
+}
+
+void KernelPlan::check_terms(const KernelRecording& recording, const std::vector<KernelTerm>& terms,
+                             const std::vector<Tensor>& gradients, const std::vector<Tensor>& arrived,
+                             CaptureCheck& check) const {
+  CheckDraws draws;
+  const auto gradient_of = [&](int64_t p) {
+    const Tensor& found = gradients[static_cast<size_t>(p)];
+    return found.defined() ? found : at::zeros_like(function_.parameters()[static_cast<size_t>(p)]);
+  };
+  const auto judge = [&](int64_t parameter, double error) {
+    const auto p = static_cast<size_t>(parameter);
+    check.error = std::max(check.error, error);
+    if (error <= allowed_capture_error(function_.parameters()[p].scalar_type())) return;
+    check.wrong[p] = fmt::format("its recorded uses do not give its gradient, off by {:.1e}", error);
+  };
+  for (size_t t = 0; t < terms.size(); ++t) {
+    const int64_t p = terms[t].parameter;
+    if (!check.watched[static_cast<size_t>(p)]) continue;
+    if (t >= parts_.size()) {  // by rows, from each example alone: nothing was read
+      check.gradients[static_cast<size_t>(p)] = pull_back_rows(terms[t], check.weights);
+      continue;
+    }
+    const Part& part = parts_[t];
+    const Tensor gradient = gradient_of(p).detach();
+    const Tensor bias = part.bias_parameter >= 0 ? gradient_of(part.bias_parameter).detach() : Tensor();
+    check.gradients[static_cast<size_t>(p)] = gradient.reshape({-1});
+    if (bias.defined()) check.gradients[static_cast<size_t>(part.bias_parameter)] = bias.reshape({-1});
+    if (terms[t].form == TermForm::rows) {
+      Tensor expected = gradient.reshape({-1});
+      if (bias.defined()) expected = at::cat({expected, bias.reshape({-1})});
+      const Tensor found = pull_back_rows(terms[t], check.weights);
+      double size = std::max(fast_norm(expected), 1e-300);
+      for (const size_t use : part.uses)
+        size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
+      judge(p, fast_norm(found - expected.to(found.scalar_type())) / size);
+      continue;
+    }
+    const ParameterUse& use = recording.uses[part.uses[0]];
+    const int64_t b = use.matrix_rows(), begin = part.group * b;
+    Tensor matrix = use.kind == UseKind::convolution ? gradient.reshape({part.groups * b, -1})
+                    : use.transposed                 ? gradient.reshape({b, -1})
+                                                     : gradient.reshape({-1, b}).t();
+    if (use.kind == UseKind::convolution) matrix = matrix.slice(0, begin, begin + b);
+    judge(p, gradient_error(terms[t], check.weights, matrix,
+                            bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias, draws));
+  }
+}
+
+}  // namespace plumb

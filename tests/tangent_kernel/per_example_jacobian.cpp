@@ -1,0 +1,57 @@
+#include "tangent_kernel/per_example_jacobian.hpp"
+
+#include <torch/torch.h>
+
+namespace plumb::test {
+namespace {
+
+void add_rows(const Tensor& outputs, const std::vector<Tensor>& parameters, std::vector<Tensor>& rows) {
+  const Tensor flat = outputs.reshape({-1});
+  for (int64_t k = 0; k < flat.size(0); ++k) {
+    std::vector<Tensor> gradients(parameters.size()), parts;
+    if (flat.requires_grad()) gradients = torch::autograd::grad({flat[k]}, parameters, {}, true, false, true);
+    for (size_t p = 0; p < gradients.size(); ++p) {
+      const Tensor& gradient = gradients[p];
+      if (!gradient.defined())
+        parts.push_back(torch::zeros({parameters[p].numel()}, torch::kDouble));
+      else
+        parts.push_back((gradient.is_sparse() ? gradient.to_dense() : gradient)
+                            .detach()
+                            .reshape({-1})
+                            .to(torch::kDouble));
+    }
+    rows.push_back(torch::cat(parts));
+  }
+}
+
+}  // namespace
+
+Tensor per_example_jacobian(const std::function<Tensor(const Tensor&)>& forward,
+                            const std::vector<Tensor>& parameters, const Tensor& inputs) {
+  std::vector<Tensor> rows;
+  for (int64_t i = 0; i < inputs.size(0); ++i) add_rows(forward(inputs.slice(0, i, i + 1)), parameters, rows);
+  return torch::stack(rows);
+}
+
+Tensor whole_batch_jacobian(const std::function<Tensor(const Tensor&)>& forward,
+                            const std::vector<Tensor>& parameters, const Tensor& inputs) {
+  std::vector<Tensor> rows;
+  add_rows(forward(inputs), parameters, rows);
+  return torch::stack(rows);
+}
+
+Tensor per_example_predictions(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs) {
+  const torch::NoGradGuard no_graph;
+  std::vector<Tensor> rows;
+  for (int64_t i = 0; i < inputs.size(0); ++i)
+    rows.push_back(forward(inputs.slice(0, i, i + 1)).reshape({1, -1}).to(torch::kDouble));
+  return torch::cat(rows);
+}
+
+Tensor summed_over_outputs(const Tensor& kernel, int64_t outputs) {
+  return kernel.view({kernel.size(0) / outputs, outputs, kernel.size(1) / outputs, outputs})
+      .diagonal(0, 1, 3)
+      .sum(-1);
+}
+
+}  // namespace plumb::test
