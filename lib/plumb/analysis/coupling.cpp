@@ -45,7 +45,7 @@ Rounding rounding_of(at::ScalarType dtype) {
   }
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_sentence(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 class CouplingCheck {
  public:
@@ -119,7 +119,7 @@ class CouplingCheck {
     } catch (const std::exception& error) {
       throw ContractError(
           fmt::format("the network couples examples: it predicts {} together, but not {} of them ({})",
-                      inputs_.size(0), company.size(), first_line(error.what())));
+                      inputs_.size(0), company.size(), first_sentence(error.what())));
     }
   }
 
