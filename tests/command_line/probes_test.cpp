@@ -104,7 +104,8 @@ TEST_CASE("a finished run with other probes is kept, and that is said", "[comman
   const auto again = run_yaml(folder, watched);
   CHECK(again.status == 0);
   CHECK_THAT(again.output, ContainsSubstring("1 run in " + (folder / "out" / "small").string() +
-                                             " was begun with other probes than asked for, and keeps them: " +
+                                             " begun with other probes than asked for keep them; to measure "
+                                             "again, remove their folders: " +
                                              run_in(folder).filename().string()));
   CHECK_THAT(again.output, ContainsSubstring("1 run, 0 to do"));
   CHECK_FALSE(std::filesystem::exists(run_in(folder) / "probes"));

@@ -171,6 +171,52 @@ TEST_CASE("one failing run does not stop the others, and finished runs are skipp
   CHECK_THAT(second.output, ContainsSubstring("3 runs, 1 to do"));
 }
 
+TEST_CASE("a diverged run has an exit status of its own, now and when it is asked for again",
+          "[command_line]") {
+  const test::TemporaryFolder folder;
+  const std::string yaml = small_experiment + "sweep: {training.optimizer.learning_rate: [0.1, 1e9, 0.2]}\n";
+  const std::vector<std::string> more{"training.stop.epochs=2", "training.loss=square", "--jobs", "1"};
+  for (int time = 0; time < 2; ++time) {
+    const auto result = run_small(folder, more, yaml);
+    CHECK(result.status == 4);
+    CHECK_THAT(result.output,
+               ContainsSubstring("1 of 3 runs diverged, the loss is no longer a number: 1e9-seed0-"));
+  }
+  int64_t finished = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "out" / "small"))
+    if (std::filesystem::exists(entry.path() / "outcome.json")) ++finished;
+  CHECK(finished == 3);
+  CHECK(run_small(folder, more, small_experiment).status == 0);
+}
+
+TEST_CASE("raising a limit on the command line goes on where the run ended", "[command_line][resume]") {
+  const test::TemporaryFolder whole, longer;
+  REQUIRE(run_small(whole, {"training.stop.epochs=5"}).status == 0);
+  REQUIRE(run_small(longer, {"training.stop.epochs=2"}).status == 0);
+  const auto again = run_small(longer, {"training.stop.epochs=5"});
+  CHECK(again.status == 0);
+  CHECK_THAT(again.output, ContainsSubstring("ended (epoch_limit) and go on to the limits asked for now"));
+  CHECK_THAT(again.output, ContainsSubstring("resumed at step"));
+  check_same_results(only_run(whole / "out" / "small"), only_run(longer / "out" / "small"));
+}
+
+TEST_CASE("a run that was edited, one without a readable checkpoint and old words are told of",
+          "[command_line]") {
+  const test::TemporaryFolder folder;
+  const std::string old_words =
+      small_experiment.substr(0, small_experiment.find("batch_size")) +
+      "schedule: {type: exponential, factor: 0.9}, batch_size: 4, stop: {epochs: 1}}\n";
+  const auto first = run_small(folder, {}, old_words);
+  CHECK(first.status == 0);
+  CHECK_THAT(first.output, ContainsSubstring("write {type: step, step_size: 1, gamma: 0.9}"));
+  const std::filesystem::path run = only_run(folder / "out" / "small");
+  std::string text = read_file(run / "run.yaml");
+  write(run / "run.yaml", text.replace(text.find("gamma: 0.9"), 10, "gamma: 0.8"));
+  const auto edited = run_small(folder, {}, old_words);
+  CHECK(edited.status == 1);
+  CHECK_THAT(edited.output, ContainsSubstring("training.schedule.gamma: 0.9 then, 0.8 now"));
+}
+
 TEST_CASE("wrong input ends with status 2 and one line that says where", "[command_line]") {
   const test::TemporaryFolder folder;
   const auto refused = [&](const std::vector<std::string>& more, const std::string& yaml,

@@ -174,3 +174,47 @@ TEST_CASE("an incomplete or damaged CIFAR-10 names the file", "[data][cifar10]")
                ContainsSubstring("cifar-10-binary.tar.gz: cannot read the archive"));
   }
 }
+
+TEST_CASE("a set in which some files are whole and others are not is refused, a small one is noted",
+          "[data][cifar10]") {
+  const auto records = [](int count, int first) {
+    std::string bytes;
+    for (int i = 0; i < count; ++i) bytes += cifar_record(i % 10, first + i);
+    return bytes;
+  };
+  const TemporaryFolder folder;
+  std::map<std::string, std::string> files = small_cifar();
+  write_folder(folder.path(), files);
+  const Dataset small = read_cifar10(folder.path());
+  REQUIRE(small.notes.size() == 1);
+  CHECK_THAT(small.notes[0],
+             ContainsSubstring("not the whole of CIFAR-10, whose files hold 10000 records each"));
+  CHECK_THAT(small.notes[0], ContainsSubstring("data_batch_1.bin holds 2 records"));
+  // Five thousand records instead of ten: a whole number of them, and half of the file is missing.
+  write_bytes(folder / "data_batch_1.bin", records(10000, 0));
+  write_bytes(folder / "data_batch_3.bin", records(5000, 3));
+  CHECK_THAT(cifar_refusal(folder.path()), ContainsSubstring("data_batch_3.bin holds 5000 records"));
+  CHECK_THAT(cifar_refusal(folder.path()), ContainsSubstring("each file of CIFAR-10 holds 10000"));
+}
+
+TEST_CASE("a CIFAR-10 file that is a copy of another is refused", "[data][cifar10]") {
+  const TemporaryFolder folder;
+  std::map<std::string, std::string> files = small_cifar();
+  const std::string copy = GENERATE(as<std::string>{}, "data_batch_4.bin", "test_batch.bin");
+  files[copy] = files["data_batch_2.bin"];
+  if (GENERATE(true, false))
+    write_folder(folder.path(), files);
+  else
+    write_archive(folder / "cifar-10-binary.tar.gz", files);
+  CHECK_THAT(cifar_refusal(folder.path()),
+             ContainsSubstring("data_batch_2.bin and " + copy + " hold the same records"));
+}
+
+TEST_CASE("an archive that is not the published one is noted", "[data][cifar10]") {
+  const TemporaryFolder folder;
+  write_archive(folder / "cifar-10-binary.tar.gz", small_cifar());
+  const Dataset dataset = read_cifar10(folder.path());
+  REQUIRE(dataset.notes.size() == 2);
+  CHECK_THAT(dataset.notes[0],
+             ContainsSubstring("cifar-10-binary.tar.gz: is not the archive that was published"));
+}

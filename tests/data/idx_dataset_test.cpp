@@ -120,9 +120,30 @@ TEST_CASE("the installed Fashion-MNIST has ten classes of equal size", "[data][f
   CHECK(dataset.train.labels.bincount().equal(torch::full({10}, 6000, at::kLong)));
   CHECK(dataset.test.labels.bincount().equal(torch::full({10}, 1000, at::kLong)));
   CHECK(dataset.train.labels[0].item<int>() == 9);  // an ankle boot
+  CHECK(dataset.notes.empty());  // the published images, though Debian compressed them anew
   // The mean and deviation in use since the set appeared: 0.2860 and 0.3530 (Xiao et al. 2017, read by
   // torchvision).
   const auto pixels = dataset.train.inputs.to(at::kDouble).div(255);
   CHECK(pixels.mean().item<double>() == Approx(0.2860).margin(5e-5));
   CHECK(pixels.std().item<double>() == Approx(0.3530).margin(5e-5));
+}
+
+TEST_CASE("files that are not the published ones are noted, whichever way they are compressed",
+          "[data][mnist]") {
+  const TemporaryFolder folder;
+  write_set(folder / "fashion-mnist", small_set(), GENERATE(true, false));
+  const Dataset dataset = read_set("fashion_mnist", folder.path());
+  REQUIRE(dataset.notes.size() == 4);
+  CHECK_THAT(dataset.notes[0], ContainsSubstring("train-images-idx3-ubyte"));
+  CHECK_THAT(dataset.notes[0], ContainsSubstring("is not the file of Fashion-MNIST that was published"));
+}
+
+TEST_CASE("a test set that is the training set is refused", "[data][mnist]") {
+  const TemporaryFolder folder;
+  auto files = small_set();
+  files["t10k-images-idx3-ubyte"] = files["train-images-idx3-ubyte"];
+  files["t10k-labels-idx1-ubyte"] = files["train-labels-idx1-ubyte"];
+  write_set(folder / "mnist", files, false);
+  CHECK_THAT(data_error([&] { read_set("mnist", folder.path()); }),
+             ContainsSubstring("train-images-idx3-ubyte and t10k-images-idx3-ubyte hold the same images"));
 }

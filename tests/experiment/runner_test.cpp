@@ -1,8 +1,7 @@
 // Oracle: the same run done in one sitting, compared byte for byte; and the files' own invariants.
 #include "plumb/experiment/runner.hpp"
 
-#include "support/catch.hpp"
-#include "support/files.hpp"
+#include "experiment/small_run.hpp"
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
@@ -11,33 +10,7 @@
 #include "plumb/experiment/prepare.hpp"
 
 using namespace plumb;
-
-namespace {
-
-Run small_run(const std::string& more = "") {
-  return Run::read(Config::parse(
-      "name: small\ndata: {type: sphere, train_examples: 60, test_examples: 30, dimension: 6, classes: 3}\n"
-      "preprocessing: {normalize: none}\nmodel: {type: mlp, width: 8, depth: 1}\n"
-      "training: {optimizer: {type: sgd, learning_rate: 0.1}, batch_size: 16, record_every: 3, stop: "
-      "{epochs: 6}}\n"
-      "randomization: {type: corrupted_labels, probability: 0.5}\ncompute: {device: cpu, threads: 1}\n" +
-      more));
-}
-
-struct StopAtStep {
-  std::atomic<bool> stop{false};
-  RunnerOptions options;
-
-  explicit StopAtStep(int64_t evaluations) : left(evaluations) {
-    options.stop = &stop;
-    options.progress = [this](const Progress&) {
-      if (--left == 0) stop = true;
-    };
-  }
-  int64_t left;
-};
-
-}  // namespace
+using test::small_run;
 
 TEST_CASE("a finished run's folder holds everything, and is not run again", "[experiment][runner]") {
   const test::TemporaryFolder folder;
@@ -46,7 +19,8 @@ TEST_CASE("a finished run's folder holds everything, and is not run again", "[ex
   options.axes = {{"setting", "half"}};
   CHECK(execute(small_run(), directory, options) == Outcome::epoch_limit);
   CHECK(directory.finished());
-  CHECK_FALSE(std::filesystem::exists(directory.checkpoint()));
+  CHECK(std::filesystem::exists(directory.checkpoint()));  // to go on from when limits are raised
+  CHECK(Run::read(Config::load(directory.description())).fingerprint() == small_run().fingerprint());
   const auto provenance = nlohmann::json::parse(read_file(directory.provenance()));
   CHECK(provenance["axes"]["setting"] == "half");
   CHECK(provenance["parameters"] == 6 * 8 + 8 + 8 * 3 + 3);
@@ -70,7 +44,7 @@ TEST_CASE("a run stopped and resumed writes the same files as one sitting", "[ex
   int sittings = 0;
   for (Outcome outcome = Outcome::interrupted; outcome == Outcome::interrupted; ++sittings) {
     REQUIRE(sittings < 20);
-    StopAtStep stopper(2);
+    test::StopAtReport stopper(2);
     outcome = execute(small_run(), directory, stopper.options);
     if (outcome == Outcome::interrupted) CHECK(directory.resumable());
   }
@@ -85,7 +59,7 @@ TEST_CASE("a checkpoint of another description or a damaged one is refused, not 
           "[experiment][runner]") {
   const test::TemporaryFolder folder;
   const RunDirectory directory(folder.path());
-  StopAtStep stopper(2);
+  test::StopAtReport stopper(2);
   CHECK(execute(small_run(), directory, stopper.options) == Outcome::interrupted);
   const std::string saved = read_file(directory.checkpoint());
   CHECK_THROWS_WITH(execute(small_run("seed: 9\n"), directory, {}),

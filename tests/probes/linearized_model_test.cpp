@@ -14,7 +14,7 @@ TEST_CASE("a linear network and its linearization stay together", "[probes][line
   test::watch(
       std::make_shared<test::LinearNetwork>(5, 3), test::random_data(23, 5, 3),
       "{optimizer: " + optimizer +
-          ", schedule: {type: exponential, factor: 0.8}, batch_size: 6, micro_batch: 4, stop: {epochs: 4}}",
+          ", schedule: {type: exponential, gamma: 0.8}, batch_size: 6, micro_batch: 4, stop: {epochs: 4}}",
       "[{type: linearized_model, every: 5, examples: 9}]", folder.path());
   const Table table = test::probe_table(folder.path(), "linearized_model");
   for (size_t row = 1; row < table.rows.size(); ++row) {

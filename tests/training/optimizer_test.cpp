@@ -81,7 +81,8 @@ TEST_CASE("adam follows Algorithm 1 of Kingma and Ba", "[training][optimizer]") 
 }
 
 TEST_CASE("an optimizer's saved state continues its trajectory bit for bit", "[training][optimizer]") {
-  const std::string yaml = GENERATE(as<std::string>{}, "{type: sgd, learning_rate: 0.02, nesterov: true}",
-                                    "{type: adam, learning_rate: 0.1}", "{type: gd, learning_rate: 0.05}");
+  const std::string yaml =
+      GENERATE(as<std::string>{}, "{type: sgd, learning_rate: 0.02, momentum: 0.9, nesterov: true}",
+               "{type: adam, learning_rate: 0.1}", "{type: gd, learning_rate: 0.05}");
   CHECK(trajectory(yaml, true) == trajectory(yaml, false));
 }

@@ -15,19 +15,35 @@ Schedule make_schedule(const std::string& yaml, double max_epochs) {
 }
 }  // namespace
 
-TEST_CASE("the exponential schedule changes at whole epochs only", "[training][schedule]") {
-  const Schedule schedule = make_schedule("{type: exponential, factor: 0.95}", 0);
+TEST_CASE("step and exponential schedules change at whole multiples of their epochs only",
+          "[training][schedule]") {
+  const Schedule schedule = make_schedule("{type: exponential, gamma: 0.95}", 0);
   CHECK(schedule(0.99) == 1);
   CHECK(schedule(1) == Approx(0.95));
   CHECK(schedule(10.5) == Approx(std::pow(0.95, 10)));
-  CHECK(make_schedule("{type: exponential, factor: 0.5, every: 10}", 0)(29.9) == Approx(0.25));
+  CHECK(make_schedule("{type: step, gamma: 0.5, step_size: 10}", 0)(29.9) == Approx(0.25));
+  // In floating point 0.3 / 0.1 is below 3.
+  CHECK(make_schedule("{type: step, gamma: 0.5, step_size: 0.1}", 0)(0.3) == Approx(0.125));
 }
 
-TEST_CASE("the step schedule multiplies at its milestones", "[training][schedule]") {
-  const Schedule schedule = make_schedule("{type: step, epochs: [2, 4], factor: 0.1}", 0);
+TEST_CASE("the multi_step schedule multiplies at its milestones", "[training][schedule]") {
+  const Schedule schedule = make_schedule("{type: multi_step, milestones: [2, 4], gamma: 0.1}", 0);
   CHECK(schedule(1.99) == 1);
   CHECK(schedule(2) == Approx(0.1));
   CHECK(schedule(4) == Approx(0.01));
+}
+
+TEST_CASE("what torch has no default for must be given", "[training][schedule]") {
+  CHECK_THROWS_WITH(make_schedule("step", 0), ContainsSubstring("step needs step_size"));
+  CHECK_THROWS_WITH(make_schedule("multi_step", 0), ContainsSubstring("multi_step needs milestones"));
+  CHECK_THROWS_WITH(make_schedule("exponential", 0), ContainsSubstring("exponential needs gamma"));
+}
+
+TEST_CASE("only a schedule that runs over the limit needs an end", "[training][schedule]") {
+  CHECK(make_schedule("cosine", 10).needs_end);
+  for (const char* yaml : {"constant", "{type: step, step_size: 3}", "{type: exponential, gamma: 0.9}",
+                           "{type: multi_step, milestones: [3]}"})
+    CHECK_FALSE(make_schedule(yaml, 10).needs_end);
 }
 
 TEST_CASE("the cosine schedule goes from one to its final fraction and stays there", "[training][schedule]") {

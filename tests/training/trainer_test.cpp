@@ -145,8 +145,8 @@ TEST_CASE("warm-up raises the learning rate to its value, step by step", "[train
 TEST_CASE("a saved run continues bit for bit, from any step", "[training][trainer][resume]") {
   const std::string yaml = GENERATE(
       as<std::string>{},
-      "{optimizer: {type: sgd, learning_rate: 0.1, nesterov: true}, schedule: {type: exponential, factor: "
-      "0.7}, batch_size: 4, stop: {epochs: 5}, record_every: 2, evaluate_every: 1}",
+      "{optimizer: {type: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: true}, schedule: {type: "
+      "exponential, gamma: 0.7}, batch_size: 4, stop: {epochs: 5}, record_every: 2, evaluate_every: 1}",
       "{optimizer: {type: adam, learning_rate: 0.01}, schedule: cosine, warmup_epochs: 1, batch_size: 5, "
       "micro_batch: 2, stop: {epochs: 5}, record_every: 3, evaluate_every: 0.5}");
   const int64_t stop_after = GENERATE(1, 4, 7, 10, 13);  // the last one falls into an epoch's middle
@@ -177,6 +177,86 @@ TEST_CASE("a saved run continues bit for bit, from any step", "[training][traine
     CHECK(whole->parameters()[i].equal(resumed->parameters()[i]));
   first.numbers.insert(first.numbers.end(), second.numbers.begin(), second.numbers.end());
   CHECK(first.numbers == all.numbers);
+}
+
+TEST_CASE("a run whose limits are raised goes on to the bits of one that was long at once",
+          "[training][trainer][resume]") {
+  // Ends at an evaluation, between two, and in the middle of an epoch.
+  const std::string end = GENERATE(as<std::string>{}, "{epochs: 2}", "{steps: 8, epochs: none}",
+                                   "{steps: 13, epochs: none}", "{epochs: 9, train_loss: 1e9}");
+  const std::string yaml =
+      "{optimizer: {type: sgd, learning_rate: 0.1, momentum: 0.9}, batch_size: 5, record_every: 3, "
+      "evaluate_every: 2, stop: ";
+  const TrainingData data = test::random_data(23, 5, 3, 5);
+  struct Ending final : TrainingObserver {
+    void interval(const Interval& row) override { rows.push_back(row.loss); }
+    void evaluated(const Evaluation& row) override { rows.push_back(row.fit.train_loss); }
+    void before_end(const Trainer& trainer) override {
+      CHECK(++ends == 1);
+      state = trainer.state();
+      // A copy: the run may move the weights on, and rows of the end itself are none of a longer run.
+      const test::TemporaryFolder folder;
+      state.save(folder / "state.pt");
+      state = Archive::load(folder / "state.pt");
+      kept = rows;
+    }
+    int ends = 0;
+    Archive state;
+    std::vector<double> rows, kept;
+  };
+  const auto make = [&](const std::string& stop) {
+    seed_global_generators(11, torch::kCPU);
+    return std::make_unique<Trainer>(std::make_shared<DropoutNetwork>(), data,
+                                     test::training_options(yaml + stop + "}"), Seed(1));
+  };
+  Ending whole, first, second;
+  const auto long_at_once = make("{epochs: 6}");
+  CHECK(long_at_once->run(whole) == Outcome::epoch_limit);
+  make(end)->run(first);
+  REQUIRE(first.ends == 1);
+  const auto longer = make("{epochs: 6}");
+  longer->load(first.state);
+  CHECK(longer->run(second) == Outcome::epoch_limit);
+  std::vector<double> rows = first.kept;
+  rows.insert(rows.end(), second.rows.begin(), second.rows.end());
+  CHECK(rows == whole.rows);
+  const Archive expected = long_at_once->state().archive("network"),
+                found = longer->state().archive("network");
+  for (const auto& [name, value] : expected.values())
+    CHECK(std::get<Tensor>(value).equal(found.tensor(name)));
+}
+
+TEST_CASE("a state whose limits are not raised ends where it ended", "[training][trainer][resume]") {
+  const std::string stop = GENERATE(as<std::string>{}, "{epochs: 2}", "{steps: 3, epochs: none}",
+                                    "{epochs: 9, train_accuracy: 0.1}");
+  const auto options = test::training_options("{batch_size: 4, evaluate_every: 2, stop: " + stop + "}");
+  struct Saver final : TrainingObserver {
+    void before_end(const Trainer& trainer) override { state = trainer.state(); }
+    void evaluated(const Evaluation&) override { ++evaluations; }
+    Archive state;
+    int evaluations = 0;
+  };
+  const TrainingData data = test::random_data(12, 4, 2);
+  Saver first, second;
+  Trainer trainer(std::make_shared<test::LinearNetwork>(4, 2), data, options, Seed(1));
+  const Outcome outcome = trainer.run(first);
+  Trainer again(std::make_shared<test::LinearNetwork>(4, 2), data, options, Seed(1));
+  again.load(first.state);
+  CHECK(again.run(second) == outcome);
+  CHECK(again.step() == trainer.step());
+  CHECK(second.evaluations == (stop.starts_with("{steps") ? 1 : 0));
+}
+
+TEST_CASE("a batch that is larger than the training set is said", "[training][trainer]") {
+  const auto notes = [](const std::string& yaml) {
+    return Trainer(std::make_shared<test::LinearNetwork>(4, 2), test::random_data(12, 4, 2),
+                   test::training_options(yaml), Seed(1))
+        .notes();
+  };
+  CHECK(notes("{batch_size: 12}").empty());
+  CHECK(notes("{optimizer: gd}").empty());
+  REQUIRE(notes("{batch_size: 13}").size() == 1);
+  CHECK_THAT(notes("{batch_size: 13}")[0], ContainsSubstring("13 is more than the 12 training examples"));
 }
 
 TEST_CASE("a checkpoint of another network is refused", "[training][trainer]") {

@@ -63,6 +63,7 @@ int check_experiments(CheckArguments arguments) {
     const Experiment experiment = Experiment::read(description, arguments.overrides);
     fmt::print("{}: {}, {} run{}\n", file, experiment.name, experiment.runs.size(),
                experiment.runs.size() == 1 ? "" : "s");
+    for (const std::string& note : experiment.notes) fmt::print("  {}\n", note);
     for (const PlannedRun& planned : experiment.runs) {
       fmt::print("  {}\n", planned.id);
       if (arguments.resolved) fmt::print("{}\n", planned.run.description().to_yaml());

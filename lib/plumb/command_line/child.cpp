@@ -32,7 +32,7 @@ constexpr size_t longest_line = 1 << 16;  // of what a child has to say; whateve
 /// bits.
 int64_t thread_count(const JobsOptions& options, const Job& job) {
   if (job.planned.run.compute.threads) return *job.planned.run.compute.threads;
-  if (job.directory.resumable() && std::filesystem::exists(job.directory.provenance())) {
+  if (job.directory.has_checkpoint() && std::filesystem::exists(job.directory.provenance())) {
     const auto json = nlohmann::json::parse(read_file(job.directory.provenance()), nullptr, false);
     if (json.is_object() && json.contains("threads") && json["threads"].is_number_integer())
       return json["threads"].get<int64_t>();
@@ -148,6 +148,7 @@ void Child::swap(Child& other) noexcept {
   std::swap(log_begin_, other.log_begin_);
   std::swap(unread_, other.unread_);
   std::swap(error_, other.error_);
+  std::swap(notes_, other.notes_);
 }
 
 std::vector<Progress> Child::listen() {
@@ -176,8 +177,9 @@ void Child::hear(const std::string& line, std::vector<Progress>& said) {
     said.push_back(*progress);
     return;
   }
-  const std::string error = text_in(nlohmann::json::parse(line, nullptr, false), "error");
-  if (!error.empty()) error_ = error;
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (std::string note = text_in(json, "note"); !note.empty()) notes_.push_back(std::move(note));
+  if (std::string error = text_in(json, "error"); !error.empty()) error_ = std::move(error);
 }
 
 void Child::interrupt() const { ::kill(process_, SIGINT); }

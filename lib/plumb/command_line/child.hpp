@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -29,6 +30,9 @@ class Child {
   /// What it said since the last time, without waiting.
   std::vector<Progress> listen();
 
+  /// The remarks that it made until then, each once.
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
+
   /// Asks it to save and stop.
   void interrupt() const;
 
@@ -47,9 +51,10 @@ class Child {
   pid_t process_ = 0;  // 0: none that would have to be waited for
   int status_ = 0;     // as waitpid tells it
   int pipe_ = -1;
-  int64_t log_begin_ = 0;  // where this process's part of the log begins
-  std::string unread_;     // the beginning of a line not yet complete
-  std::string error_;      // what it said went wrong
+  int64_t log_begin_ = 0;           // where this process's part of the log begins
+  std::string unread_;              // the beginning of a line not yet complete
+  std::vector<std::string> notes_;  // remarks not yet taken
+  std::string error_;               // what it said went wrong
 };
 
 }  // namespace plumb

@@ -77,6 +77,7 @@ class Pool {
       auto& [job, slot, child] = running_[i];
       const bool ended = child.ended();
       for (const Progress& progress : child.listen()) display_.progressed(job, progress);
+      for (const std::string& note : child.take_notes()) display_.noted(job, note);
       if (!ended) continue;
       results_[job] = child.result();
       display_.finished(job, results_[job].message);

@@ -156,6 +156,8 @@ void ProgressDisplay::progressed(size_t job, const Progress& progress) {
   }
 }
 
+void ProgressDisplay::noted(size_t job, const std::string& note) { print_line(job, note); }
+
 void ProgressDisplay::finished(size_t job, const std::string& message) {
   Shown& shown = jobs_[job];
   shown.state = JobTime::State::done;

@@ -44,6 +44,8 @@ class ProgressDisplay {
 
   void started(size_t job);
   void progressed(size_t job, const Progress& progress);
+  /// A remark of the run itself, kept as a line of its own.
+  void noted(size_t job, const std::string& note);
   void finished(size_t job, const std::string& message);
 
  private:

@@ -1,5 +1,4 @@
 #include <map>
-#include <optional>
 #include <set>
 
 #include <torch/cuda.h>
@@ -7,7 +6,9 @@
 #include "plumb/command_line/output.hpp"
 #include "plumb/command_line/shared_jobs.hpp"
 #include "plumb/command_line/verbs.hpp"
+#include "plumb/experiment/ending.hpp"
 #include "plumb/experiment/experiment_file.hpp"
+#include "plumb/experiment/layout.hpp"
 #include "plumb/experiment/prepare.hpp"
 #include "plumb/experiment/provenance.hpp"
 #include "plumb/report/findings.hpp"
@@ -34,55 +35,20 @@ void check_devices(const Experiment& experiment) {
   for (const std::string& name : names) find_device(name);
 }
 
-/// Probes are no part of a run's identity: a folder may hold a run that was begun with others.
-bool has_other_probes(const PlannedRun& planned, const RunDirectory& directory) {
-  const auto probes_in = [](const Config& description) {
-    const Config* probes = description.find("probes");
-    return probes == nullptr ? std::string("[]\n") : probes->to_yaml();
-  };
-  return probes_in(Config::load(directory.description())) != probes_in(planned.run.description());
-}
-
-void tell_of_other_probes(const std::vector<std::string>& runs, const std::filesystem::path& folder) {
-  if (runs.empty()) return;
-  say("{} run{} in {} {} begun with other probes than asked for, and keep{} them: {}. To measure again, "
-      "remove "
-      "the folder{} first.\n",
-      runs.size(), runs.size() == 1 ? "" : "s", folder.string(), runs.size() == 1 ? "was" : "were",
-      runs.size() == 1 ? "s" : "", fmt::join(runs, ", "), runs.size() == 1 ? "" : "s");
-}
-
-/// Writes the description of a run that has not begun. Under the lock: what another process has begun by
-/// then, perhaps with other probes, is left to it.
-void describe_run(const PlannedRun& planned, const RunDirectory& directory) {
-  if (directory.resumable()) return;
-  const std::optional<RunLock> lock = RunLock::if_free(directory);
-  if (lock && !directory.finished() && !directory.resumable())
-    write_file_atomically(directory.description(), planned.run.description().to_yaml());
-}
-
-/// Makes the folders, writes the descriptions, and returns the runs that are not finished. What is wrong with
-/// one run's folder is that run's obstacle alone.
-std::vector<Job> lay_out(const Experiment& experiment, const std::filesystem::path& folder) {
+/// Makes the experiment's folder and those of its runs; says what was found there.
+Layout prepare_folder(const Experiment& experiment, const std::filesystem::path& folder) {
   make_directory(folder);
   keep_experiment_file(folder, experiment.description.to_yaml());
+  Layout layout = lay_out(experiment, folder);
+  for (const std::string& note : experiment.notes) say("{}\n", note);
+  for (const std::string& note : layout.notes) say("{}\n", note);
+  return layout;
+}
+
+std::vector<Job> jobs_to_do(const Layout& layout) {
   std::vector<Job> jobs;
-  std::vector<std::string> others;
-  for (const PlannedRun& planned : experiment.runs) {
-    Job job{planned, RunDirectory(folder / planned.id), {}};
-    const RunDirectory& directory = job.directory;
-    try {
-      make_directory(directory.path);
-      const bool begun = directory.finished() || directory.resumable();
-      if (begun && has_other_probes(planned, directory)) others.push_back(planned.id);
-      if (directory.finished()) continue;
-      describe_run(planned, directory);
-    } catch (const Error& error) {
-      job.obstacle = error.what();
-    }
-    jobs.push_back(std::move(job));
-  }
-  tell_of_other_probes(others, folder);
+  for (const LaidOutRun& run : layout.runs)
+    if (run.state != LaidOutRun::State::done) jobs.push_back({run.planned, run.directory, run.refusal});
   return jobs;
 }
 
@@ -100,7 +66,21 @@ JobsOptions share_machine(const RunArguments& arguments, const std::vector<Job>&
   return options;
 }
 
-int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results,
+/// Says of the experiment's runs, also of those that were done before, which of them diverged.
+bool tell_of_diverged(const Layout& layout) {
+  std::vector<std::string> diverged;
+  for (const LaidOutRun& run : layout.runs) {
+    if (run.state == LaidOutRun::State::refused) continue;
+    if (const auto ending = Ending::read(run.directory); ending && ending->outcome == Outcome::diverged)
+      diverged.push_back(run.planned.id);
+  }
+  if (diverged.empty()) return false;
+  complain(fmt::format("{} of {} runs diverged, the loss is no longer a number: {}", diverged.size(),
+                       layout.runs.size(), fmt::join(diverged, ", ")));
+  return true;
+}
+
+int conclude(const Layout& layout, const std::vector<Job>& jobs, const std::vector<JobResult>& results,
              const std::string& command) {
   int64_t failed = 0;
   bool interrupted = false;
@@ -113,16 +93,17 @@ int conclude(const std::vector<Job>& jobs, const std::vector<JobResult>& results
   }
   for (const auto& [message, runs] : complaints)
     complain(fmt::format("{}: {}", fmt::join(runs, ", "), message));
+  const bool diverged = tell_of_diverged(layout);
   if (interrupted) {
     say("interrupted; what was done is saved. To go on: {}\n", command);
     return kInterrupted;
   }
   if (failed > 0) {
     complain(fmt::format("{} of {} runs failed; the others are unharmed. To try again: {}", failed,
-                         jobs.size(), command));
+                         layout.runs.size(), command));
     return kFailed;
   }
-  return kDone;
+  return diverged ? kDiverged : kDone;
 }
 
 /// The status of a report: a figure that cannot be drawn does not make the runs worse, but is missing.
@@ -151,10 +132,11 @@ int run_experiment(RunArguments arguments, const std::string& command) {
   const Experiment experiment = Experiment::read(description, overrides);
   check_devices(experiment);
   const std::filesystem::path folder = std::filesystem::path(arguments.out) / experiment.name;
-  const std::vector<Job> jobs = lay_out(experiment, folder);
+  const Layout layout = prepare_folder(experiment, folder);
+  const std::vector<Job> jobs = jobs_to_do(layout);
   const JobsOptions options = share_machine(arguments, jobs);
   say("{}: {} run{}, {} to do", experiment.name, experiment.runs.size(),
-             experiment.runs.size() == 1 ? "" : "s", jobs.size());
+      experiment.runs.size() == 1 ? "" : "s", jobs.size());
   if (!jobs.empty()) say(", {} at a time, {} CPU threads each", options.at_once, options.threads);
   say("; results in {}\n", folder.string());
   flush_output();
@@ -164,9 +146,10 @@ int run_experiment(RunArguments arguments, const std::string& command) {
       arguments.file == "-"
           ? fmt::format("plumb run {} --out {}", (folder / "experiment.yaml").string(), arguments.out)
           : command;
-  const int status = conclude(jobs, results, again);
+  const int status = conclude(layout, jobs, results, again);
   if (status == kInterrupted) return status;
-  return std::max(status, show_results(folder));
+  const int reported = show_results(folder);
+  return reported == kDone || status == kFailed ? status : reported;
 }
 
 }  // namespace
@@ -175,6 +158,9 @@ void add_run_verb(CLI::App& program, Action& action, const std::string& command)
   const auto arguments = std::make_shared<RunArguments>();
   CLI::App* verb =
       program.add_subcommand("run", "Train every run of an experiment that is not finished, and report");
+  verb->footer(
+      "Exit status: 0 all runs ended; 4 all ended and at least one diverged; 1 a run or the report failed; "
+      "2 the description is wrong; 130 interrupted.");
   verb->add_option("experiment", arguments->file,
                    "YAML description, - for standard input; a run's own run.yaml repeats that run")
       ->required();

@@ -8,8 +8,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "plumb/command_line/output.hpp"
 #include "plumb/core/error.hpp"
 #include "plumb/core/json_file.hpp"
+#include "plumb/experiment/ending.hpp"
 
 namespace plumb {
 namespace {
@@ -21,6 +23,17 @@ bool held_by_another(const RunDirectory& directory) {
   const bool held = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(descriptor);
   return held;
+}
+
+/// Whether nothing is to be added to a run: what ended before its limits were raised is still to do.
+bool done(const Job& job) {
+  if (!job.obstacle.empty()) return false;
+  try {
+    const std::optional<Ending> ending = Ending::read(job.directory);
+    return ending && !ending->goes_on(job.planned.run.training.stop);
+  } catch (const Error&) {  // said where its outcome is asked for
+    return true;
+  }
 }
 
 /// How a run ended that another process finished.
@@ -60,7 +73,7 @@ class SharedJobs {
   void settle_finished() {
     std::erase_if(open_, [&](size_t job) {
       const RunDirectory& directory = jobs_[job].directory;
-      if (!directory.finished() || held_by_another(directory)) return false;
+      if (!done(jobs_[job]) || held_by_another(directory)) return false;
       results_[job] = finished_elsewhere(directory);
       return true;
     });
@@ -83,7 +96,7 @@ class SharedJobs {
     for (size_t i = 0; i < free.size(); ++i) {
       const bool failed = results[i].kind == JobResult::Kind::failed;
       // Another process was faster: what failed is not the run.
-      if (failed && (held_by_another(batch[i].directory) || batch[i].directory.finished()))
+      if (failed && (held_by_another(batch[i].directory) || done(batch[i])))
         open_.push_back(free[i]);
       else
         results_[free[i]] = results[i];
@@ -94,9 +107,9 @@ class SharedJobs {
     if (!told_) {
       std::vector<std::string> names;
       for (const size_t job : open_) names.push_back(jobs_[job].planned.id);
-      fmt::print("waiting for {} run{} that another process trains: {}\n", names.size(),
-                 names.size() == 1 ? "" : "s", fmt::join(names, ", "));
-      std::fflush(stdout);
+      say("waiting for {} run{} that another process trains: {}\n", names.size(),
+          names.size() == 1 ? "" : "s", fmt::join(names, ", "));
+      flush_output();
       told_ = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(300));

@@ -49,6 +49,14 @@ class ParentPipe {
   bool open_;
 };
 
+/// A line of JSON that says `text` under `key`, no more of it than a pipe takes at once: messages of LibTorch
+/// go on for pages.
+std::string message_line(const char* key, std::string text) {
+  constexpr size_t enough = 2000;
+  text.resize(std::min(text.size(), enough));
+  return nlohmann::json{{key, text}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 /// Should the parent die, its runs save and stop instead of running on unseen. One that has died already is
 /// nobody's parent any more.
 void end_with(pid_t parent) {
@@ -56,12 +64,8 @@ void end_with(pid_t parent) {
   if (::getppid() != parent) interrupt();
 }
 
-int report_failure(const ParentPipe& parent, int status, std::string message) {
-  constexpr size_t enough = 2000;  // what a pipe takes at once; messages of LibTorch go on for pages
-  message.resize(std::min(message.size(), enough));
-  parent.say_at_last(
-      nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-      "\n");
+int report_failure(const ParentPipe& parent, int status, const std::string& message) {
+  parent.say_at_last(message_line("error", message));
   return complain(status, message);
 }
 
@@ -72,6 +76,10 @@ int train_run(const TrainArguments& arguments, const ParentPipe& parent) {
   options.data_folder = arguments.data_folder;
   options.stop = &interruption();
   options.progress = [&](const Progress& progress) { parent.say(encode_progress(progress)); };
+  options.note = [&](const std::string& note) {
+    parent.say(message_line("note", note));
+    complain(note);
+  };
   const auto axes = nlohmann::ordered_json::parse(arguments.axes);
   for (const auto& [axis, label] : axes.items()) options.axes.emplace_back(axis, label.get<std::string>());
   return execute(run, directory, options) == Outcome::interrupted ? kInterrupted : kDone;

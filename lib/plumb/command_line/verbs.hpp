@@ -51,6 +51,7 @@ inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kWrongInput = 2;
 inline constexpr int kNotAsExpected = 3;  // a claim was judged otherwise than it should be
+inline constexpr int kDiverged = 4;       // every run ended, the loss of at least one no longer a number
 inline constexpr int kInterrupted = 130;
 
 }  // namespace plumb

@@ -231,8 +231,7 @@ std::optional<Place> indenting_tab(std::string_view yaml, const std::string& sou
     const std::string_view text = yaml.substr(0, yaml.find('\n'));
     const size_t content = text.find_first_not_of(" \t\r");
     const size_t tab = text.find('\t');
-    if (tab != std::string_view::npos && tab < content)
-      return Place{source, line, static_cast<int>(tab) + 1};
+    if (tab != std::string_view::npos && tab < content) return Place{source, line, static_cast<int>(tab) + 1};
     yaml.remove_prefix(std::min(yaml.size(), text.size() + 1));
   }
   return std::nullopt;

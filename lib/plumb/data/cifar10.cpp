@@ -8,6 +8,7 @@
 #include "plumb/data/cifar_records.hpp"
 #include "plumb/data/dataset.hpp"
 #include "plumb/data/missing.hpp"
+#include "plumb/data/published_files.hpp"
 #include "plumb/data/tar.hpp"
 
 namespace plumb {
@@ -66,6 +67,42 @@ bool holds_cifar(const fs::path& folder) {
   return fs::exists(folder / "data_batch_1.bin", ignored) || fs::exists(folder / kCifarTest, ignored);
 }
 
+/// "a.bin holds 5,000" for the files that hold another number of records than `usual`.
+std::string unusual_counts(const std::map<std::string, int64_t>& counts, int64_t usual) {
+  std::vector<std::string> parts;
+  for (const auto& [name, count] : counts)
+    if (count != usual) parts.push_back(fmt::format("{} holds {} records", name, count));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// Refuses a set in which some files are whole and others are not; notes one that is small or large
+/// altogether.
+void check_counts(const CifarFiles& files, const fs::path& place, std::vector<std::string>& notes) {
+  std::map<std::string, int64_t> counts;
+  for (const auto& [name, bytes] : files)
+    if (name != kCifarNames) counts[name] = CifarRecords(bytes, (place / name).string()).size();
+  const auto whole = std::ranges::count_if(
+      counts, [](const auto& item) { return item.second == CifarRecords::kRecordsPerFile; });
+  if (whole == std::ssize(counts)) return;
+  const std::string unusual = unusual_counts(counts, CifarRecords::kRecordsPerFile);
+  if (whole > 0)
+    throw DataError(fmt::format("{}: {}; each file of CIFAR-10 holds {}", place.string(), unusual,
+                                CifarRecords::kRecordsPerFile));
+  notes.push_back(fmt::format("{}: not the whole of CIFAR-10, whose files hold {} records each: {}",
+                              place.string(), CifarRecords::kRecordsPerFile, unusual));
+}
+
+/// Refuses a file that is a copy of another.
+void refuse_copies(const CifarFiles& files, const fs::path& place) {
+  std::map<std::string_view, std::string> seen;
+  for (const auto& [name, bytes] : files) {
+    const auto [first, is_new] = seen.emplace(bytes, name);
+    if (!is_new)
+      throw DataError(fmt::format("{}: {} and {} hold the same records; one is a copy of the other",
+                                  place.string(), first->second, name));
+  }
+}
+
 /// The folder or archive to read: the first of the usual places that has one.
 fs::path find_cifar(const fs::path& folder) {
   std::error_code ignored;
@@ -117,6 +154,10 @@ Dataset make_cifar10(const Cifar10Options& options, const DataContext& context) 
   const fs::path place = find_cifar(options.path.empty() ? context.folder : context.folder / options.path);
   CifarFiles files = fs::is_directory(place) ? read_cifar_folder(place) : read_cifar_archive(place);
   Dataset dataset;
+  if (!fs::is_directory(place) && compare_with_published("cifar10", place, {}) == Published::no)
+    dataset.notes.push_back(fmt::format("{}: is not the archive that was published", place.string()));
+  check_counts(files, place, dataset.notes);
+  refuse_copies(files, place);
   dataset.num_classes = CifarRecords::kClasses;
   dataset.class_names = cifar_class_names(files, place);
   dataset.train = cifar_examples(files, cifar_train_files(), place);

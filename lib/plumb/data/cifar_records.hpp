@@ -13,6 +13,7 @@ class CifarRecords {
   static constexpr int64_t kPixels = 3 * 32 * 32;
   static constexpr int64_t kRecord = 1 + kPixels;
   static constexpr int64_t kClasses = 10;
+  static constexpr int64_t kRecordsPerFile = 10000;  // in the files of the whole set
 
   /// Checks and keeps a view of `bytes`, which must outlive it; `name` stands in messages. Throws DataError
   /// when they are not a positive whole number of records or when a label is above 9.

@@ -26,7 +26,8 @@ struct Dataset {
   Examples test;  // may be empty
   int64_t num_classes = 0;
   std::vector<std::string> class_names;
-  std::string source;  // where it came from: a path, or the recipe of a synthetic set
+  std::string source;                   // where it came from: a path, or the recipe of a synthetic set
+  std::vector<std::string> notes = {};  // what is odd about it, though not wrong
 };
 
 /// What a data set may use beside its options.

@@ -8,6 +8,7 @@
 #include "plumb/data/gzip.hpp"
 #include "plumb/data/idx.hpp"
 #include "plumb/data/missing.hpp"
+#include "plumb/data/published_files.hpp"
 
 namespace plumb {
 namespace {
@@ -32,9 +33,12 @@ fs::path find_idx_folder(const IdxPlaces& places) {
                   places.folders.front().string(), places.title, fmt::join(looked, ", "), places.fetch_name));
 }
 
-/// The file as a uint8 tensor of the asked rank.
-Tensor read_idx_tensor(const fs::path& file, size_t rank) {
+/// The file as a uint8 tensor of the asked rank; what is odd about it is added to `notes`.
+Tensor read_idx_tensor(const IdxPlaces& places, const fs::path& file, size_t rank,
+                       std::vector<std::string>& notes) {
   std::string bytes = read_plain_or_gzip(file);
+  if (compare_with_published(places.fetch_name, file, bytes) == Published::no)
+    notes.push_back(fmt::format("{}: is not the file of {} that was published", file.string(), places.title));
   const IdxArray array = parse_idx(bytes, file.string());
   if (array.sizes.size() != rank)
     throw DataError(
@@ -43,11 +47,13 @@ Tensor read_idx_tensor(const fs::path& file, size_t rank) {
   return at::from_blob(values, array.sizes, at::TensorOptions(at::kByte)).clone();
 }
 
-Examples read_idx_part(const fs::path& folder, const std::string& part, int64_t num_classes) {
+Examples read_idx_part(const IdxPlaces& places, const fs::path& folder, const std::string& part,
+                       std::vector<std::string>& notes) {
+  const auto num_classes = static_cast<int64_t>(places.class_names.size());
   const fs::path image_file = idx_file(folder, part + "-images-idx3-ubyte");
   const fs::path label_file = idx_file(folder, part + "-labels-idx1-ubyte");
-  const Tensor images = read_idx_tensor(image_file, 3);
-  const Tensor labels = read_idx_tensor(label_file, 1).to(at::kLong);
+  const Tensor images = read_idx_tensor(places, image_file, 3, notes);
+  const Tensor labels = read_idx_tensor(places, label_file, 1, notes).to(at::kLong);
   if (labels.size(0) != images.size(0))
     throw DataError(fmt::format("{}: holds {} labels; {} holds {} images", label_file.string(),
                                 labels.size(0), image_file.string(), images.size(0)));
@@ -67,14 +73,20 @@ Dataset read_idx_dataset(const IdxPlaces& places) {
   Dataset dataset;
   dataset.class_names = places.class_names;
   dataset.num_classes = static_cast<int64_t>(places.class_names.size());
-  dataset.train = read_idx_part(folder, "train", dataset.num_classes);
-  dataset.test = read_idx_part(folder, "t10k", dataset.num_classes);
+  dataset.train = read_idx_part(places, folder, "train", dataset.notes);
+  dataset.test = read_idx_part(places, folder, "t10k", dataset.notes);
   dataset.source = folder.string();
   const Tensor& train = dataset.train.inputs;
   const Tensor& test = dataset.test.inputs;
   if (train.size(2) != test.size(2) || train.size(3) != test.size(3))
     throw DataError(fmt::format("{}: training images are {} x {}, test images {} x {}; one size is expected",
                                 folder.string(), train.size(2), train.size(3), test.size(2), test.size(3)));
+  if (train.equal(test))
+    throw DataError(
+        fmt::format("{}: {} and {} hold the same images; a test set is expected beside the "
+                    "training set",
+                    folder.string(), idx_file(folder, "train-images-idx3-ubyte").filename().string(),
+                    idx_file(folder, "t10k-images-idx3-ubyte").filename().string()));
   return dataset;
 }
 

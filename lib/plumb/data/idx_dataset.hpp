@@ -18,9 +18,10 @@ struct IdxPlaces {
 };
 
 /// Reads {train,t10k}-{images-idx3,labels-idx1}-ubyte, each plain or with .gz, from the first folder that has
-/// the training images: inputs (n, 1, height, width) uint8. Throws DataError when no folder has them, when a
-/// file is missing or malformed, when images and labels differ in number or the two parts in image size, or
-/// for a label that names no class.
+/// the training images: inputs (n, 1, height, width) uint8; a file that is not the published one is noted.
+/// Throws DataError when no folder has them, when a file is missing or malformed, when images and labels
+/// differ in number or the two parts in image size, when both parts are the same images, or for a label that
+/// names no class.
 Dataset read_idx_dataset(const IdxPlaces& places);
 
 }  // namespace plumb

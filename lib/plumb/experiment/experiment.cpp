@@ -96,9 +96,9 @@ std::string run_id(const PlannedRun& planned) {
 }
 
 /// Reads the run at one point; contradictions found without a place of their own get the file's name.
-Run read_run(const Config& config) {
+Run read_run(const Config& config, std::vector<std::string>& notes) {
   try {
-    return Run::read(config);
+    return Run::read(config, &notes);
   } catch (const ConfigError& error) {
     const std::string message = error.what();
     if (message.starts_with(config.place.source) || message.starts_with("command line")) throw;
@@ -108,17 +108,16 @@ Run read_run(const Config& config) {
 
 /// All runs below axis `depth`, the base already holding the points of the axes before it.
 void expand(const Config& base, const std::vector<SweepAxis>& axes, const std::vector<int64_t>& seeds,
-            size_t depth, std::vector<std::pair<std::string, std::string>>& labels,
-            std::vector<PlannedRun>& runs) {
+            size_t depth, std::vector<std::pair<std::string, std::string>>& labels, Experiment& experiment) {
   if (depth == axes.size()) {
     // A point of the sweep may set the seed itself.
     const Config* own = base.find("seed");
     for (const int64_t seed : own != nullptr ? std::vector<int64_t>{0} : seeds) {
       Config config = base;
       if (own == nullptr) config.set("seed", Config::scalar(std::to_string(seed)));
-      PlannedRun planned{read_run(config), "", labels};
+      PlannedRun planned{read_run(config, experiment.notes), "", labels};
       planned.id = run_id(planned);
-      runs.push_back(std::move(planned));
+      experiment.runs.push_back(std::move(planned));
     }
     return;
   }
@@ -126,17 +125,28 @@ void expand(const Config& base, const std::vector<SweepAxis>& axes, const std::v
     Config config = base;
     for (const auto& [path, value] : point.assignments) config.set(path, value);
     labels.emplace_back(axes[depth].name, point.label);
-    expand(config, axes, seeds, depth + 1, labels, runs);
+    expand(config, axes, seeds, depth + 1, labels, experiment);
     labels.pop_back();
   }
 }
 
 /// `place`: what is to be named as the cause.
 void refuse_equal_runs(const std::vector<PlannedRun>& runs, const Config& place) {
-  std::set<std::string> seen;
-  for (const PlannedRun& planned : runs)
-    if (!seen.insert(planned.run.fingerprint()).second)
+  std::set<std::string> courses, ids;
+  for (const PlannedRun& planned : runs) {
+    const std::string limits = write_options(planned.run.training.stop).to_yaml();
+    if (!courses.insert(planned.run.fingerprint() + limits).second)
       place.fail(fmt::format("two runs are the same: {}", planned.id));
+    if (!ids.insert(planned.id).second)
+      place.fail(
+          fmt::format("two runs that differ in their limits alone have the same name: {}", planned.id));
+  }
+}
+
+/// Every run of a sweep says the same of a word they share.
+void keep_distinct(std::vector<std::string>& notes) {
+  std::set<std::string> seen;
+  std::erase_if(notes, [&](const std::string& note) { return !seen.insert(note).second; });
 }
 
 }  // namespace
@@ -155,7 +165,8 @@ Experiment Experiment::read(Config config, const std::vector<std::string>& overr
   const std::vector<int64_t> seeds =
       header.seeds.empty() ? std::vector<int64_t>{header.seed.value_or(0)} : header.seeds;
   std::vector<std::pair<std::string, std::string>> labels;
-  expand(config, axes, seeds, 0, labels, experiment.runs);
+  expand(config, axes, seeds, 0, labels, experiment);
+  keep_distinct(experiment.notes);
   experiment.name = experiment.runs.front().run.name;
   const Config* sweep = experiment.description.find("sweep");
   refuse_equal_runs(experiment.runs, sweep != nullptr ? *sweep : config);

@@ -31,10 +31,12 @@ struct Experiment {
   std::string question;
   ReportOptions report;
   std::vector<PlannedRun> runs;
-  Config description;  // as given, overrides applied
+  Config description;              // as given, overrides applied
+  std::vector<std::string> notes;  // words of an earlier version, and what they are called now
 
   /// `overrides`: "key.path=value" with the value in YAML. Throws ConfigError for anything that can be found
-  /// wrong in any run before data is read; two equal runs are an error as well.
+  /// wrong in any run before data is read; two equal runs are an error as well. Runs that differ in their
+  /// limits alone are two, each in a folder of its own.
   static Experiment read(Config config, const std::vector<std::string>& overrides = {});
 };
 

@@ -13,6 +13,17 @@ at::ScalarType scalar_type(Precision precision) {
 
 std::vector<int64_t> example_shape(const Tensor& inputs) { return inputs.sizes().slice(1).vec(); }
 
+/// A handful of duplicates is in most data sets; more than one in a hundred changes what is measured.
+void note_duplicates(PreparedData& prepared, const Dataset& dataset) {
+  const Duplicates& found = prepared.duplicates;
+  if (100 * found.within_train > dataset.train.size())
+    prepared.notes.push_back(fmt::format("{}: {} of {} training inputs equal an earlier one", dataset.source,
+                                         found.within_train, dataset.train.size()));
+  if (100 * found.test_in_train > dataset.test.size())
+    prepared.notes.push_back(fmt::format("{}: {} of {} test inputs are training inputs, too", dataset.source,
+                                         found.test_in_train, dataset.test.size()));
+}
+
 /// With random crops the whole images stay resident, and cropping and normalizing are part of every batch.
 void prepare_augmented(TrainingData& data, const Run& run, const Normalizer& normalize, int64_t side) {
   data.augment = [options = run.augmentation, normalize, side](const Tensor& inputs,
@@ -49,6 +60,7 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
   const Seed seed(static_cast<uint64_t>(run.seed));
   const Dataset dataset = subset(run.data.make({data_folder, seed}), run.subset, seed);
   if (dataset.train.size() == 0) throw DataError(fmt::format("{}: no training examples", dataset.source));
+  check_dataset(dataset);
   check_probe_sizes(run.probes, dataset.train.size());
   const bool augmented = run.augmentation.any();
   PreprocessingOptions stored = run.preprocessing;
@@ -59,6 +71,10 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
 
   const Normalizer normalize(run.preprocessing.normalize, problem.train.inputs);
   PreparedData prepared;
+  prepared.hashes = hash_data(dataset);
+  prepared.duplicates = count_duplicates(dataset);
+  prepared.notes = dataset.notes;
+  note_duplicates(prepared, dataset);
   prepared.redrawn = problem.redrawn;
   prepared.source = dataset.source;
   prepared.class_names = dataset.class_names;

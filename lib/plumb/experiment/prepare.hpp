@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "plumb/data/data_hashes.hpp"
 #include "plumb/experiment/run.hpp"
 
 namespace plumb {
@@ -13,6 +15,9 @@ struct PreparedData {
   Signature signature;
   std::string source;
   std::vector<std::string> class_names;
+  DataHashes hashes;  // of the examples used, before anything was done to them
+  Duplicates duplicates;
+  std::vector<std::string> notes;  // what is odd about the data, though not wrong
 };
 
 /// Reads the data set, takes the subset, crops, randomizes, normalizes, and moves the result to `device`.

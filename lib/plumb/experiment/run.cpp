@@ -7,6 +7,7 @@
 
 #include "plumb/core/random.hpp"
 #include "plumb/core/text.hpp"
+#include "plumb/experiment/outdated.hpp"
 
 namespace plumb {
 namespace {
@@ -72,6 +73,10 @@ void check_probes(const Run& run, const Config& config) {
   }
 }
 
+std::string short_hash(const Config& description) {
+  return fmt::format("{:08x}", static_cast<uint32_t>(Seed(0).derive(description.to_yaml()) >> 32));
+}
+
 }  // namespace
 
 void ComputeOptions::fields(Fields& f) {
@@ -107,10 +112,13 @@ void Run::fields(Fields& f) {
   f.components("probes", probes, "what is measured while it trains; changes nothing of the run");
 }
 
-Run Run::read(const Config& config) {
-  Run run = read_options<Run>(config);
-  check_run(run, config);
-  check_probes(run, config);
+Run Run::read(const Config& config, std::vector<std::string>* notes) {
+  Config renewed = config;
+  for (std::string& note : renew_words(renewed))
+    if (notes != nullptr) notes->push_back(std::move(note));
+  Run run = read_options<Run>(renewed);
+  check_run(run, renewed);
+  check_probes(run, renewed);
   // Options that contradict each other are found by making what needs no data.
   run.training.loss.make();
   run.training.optimizer.make({});
@@ -122,13 +130,26 @@ std::string Run::fingerprint() const {
   Run essence = *this;
   essence.name.clear();
   essence.compute.threads.reset();
-  essence.checkpoint = {};
+  StopOptions& stop = essence.training.stop;
+  const bool needs_end = training.schedule.make(stop.epochs.value_or(1)).needs_end;
+  stop = needs_end ? StopOptions{.steps = stop.steps, .epochs = stop.epochs} : StopOptions{};
   Config description = essence.description();
-  description.erase("probes");
-  // Runs of versions that could only draw keep their folders.
-  if (initial_weights.type() == "drawn") description.erase("initial_weights");
-  const uint64_t hash = Seed(0).derive(description.to_yaml());
-  return fmt::format("{:08x}", static_cast<uint32_t>(hash >> 32));
+  for (const char* key : {"checkpoint", "probes"}) description.erase(key);
+  return short_hash(description);
+}
+
+std::string fingerprint_0_1(const Config& description) {
+  Config essence = description;
+  Config no_name = Config::scalar("");
+  no_name.quoted = true;
+  essence.set("name", std::move(no_name));
+  essence.set("compute.threads", Config::scalar("none"));
+  essence.set("checkpoint", write_options(CheckpointOptions{}));
+  essence.erase("probes");
+  if (const Config* weights = essence.find("initial_weights");
+      weights != nullptr && weights->find("type") != nullptr && weights->find("type")->text == "drawn")
+    essence.erase("initial_weights");
+  return short_hash(essence);
 }
 
 }  // namespace plumb

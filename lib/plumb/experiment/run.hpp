@@ -53,13 +53,20 @@ struct Run {
 
   void fields(Fields& f);
 
-  /// Reads and checks a description. Throws ConfigError for anything that can be found wrong without data.
-  static Run read(const Config& config);
+  /// Reads and checks a description; words of an earlier version are read too (see renew_words), and what is
+  /// to be said of them is added to `notes`. Throws ConfigError for anything that can be found wrong without
+  /// data.
+  static Run read(const Config& config, std::vector<std::string>* notes = nullptr);
   /// The complete description.
   Config description() const { return write_options(*this); }
-  /// Eight hexadecimal digits that change with anything that changes the numbers: not with the name, the
-  /// thread count, the checkpoint interval or the probes, which only watch.
+  /// Eight hexadecimal digits that change with anything that changes the run's course: not with its name, its
+  /// thread count, the checkpoint interval or the probes, which only watch; nor with its limits and targets
+  /// (training.stop), which only say where on its course it ends, unless the schedule needs an end.
   std::string fingerprint() const;
 };
+
+/// The fingerprint of version 0.1, which knew limits, of the description that it wrote in run.yaml. It ends
+/// the names of folders and stands in checkpoints of that version.
+std::string fingerprint_0_1(const Config& description);
 
 }  // namespace plumb

@@ -18,7 +18,10 @@ namespace plumb {
 /// evaluations.csv   exact loss and accuracies
 /// timing.csv        seconds and examples per second
 /// probes/           NAME.csv for each probe, and NAME/step_K.pt for those that report tensors
-/// checkpoint.pt     the state to resume from; removed when the run is finished
+/// checkpoint.pt     the state to resume from; of a finished run, the one from which it goes on when its
+/// limits
+///                   are raised
+/// checkpoint.previous.pt  the one before, in case the newest is damaged; removed when the run is finished
 /// model.pt          the final weights, under the names of Python's state_dict
 /// outcome.json      written last: why and where the run ended
 struct RunDirectory {
@@ -32,12 +35,18 @@ struct RunDirectory {
   std::filesystem::path timing() const { return path / "timing.csv"; }
   std::filesystem::path probes() const { return path / "probes"; }
   std::filesystem::path checkpoint() const { return path / "checkpoint.pt"; }
+  std::filesystem::path previous_checkpoint() const { return path / "checkpoint.previous.pt"; }
   std::filesystem::path model() const { return path / "model.pt"; }
   std::filesystem::path outcome() const { return path / "outcome.json"; }
   std::filesystem::path log() const { return path / "log.txt"; }
 
   bool finished() const { return std::filesystem::exists(outcome()); }
-  bool resumable() const { return !finished() && std::filesystem::exists(checkpoint()); }
+  bool has_checkpoint() const {
+    return std::filesystem::exists(checkpoint()) || std::filesystem::exists(previous_checkpoint());
+  }
+  bool resumable() const { return !finished() && has_checkpoint(); }
+  /// Whether there is something to go on from, or that is done.
+  bool begun() const { return finished() || has_checkpoint(); }
 
   std::filesystem::path path;
 };

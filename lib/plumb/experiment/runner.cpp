@@ -1,14 +1,18 @@
 #include "plumb/experiment/runner.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
-#include "plumb/core/memory.hpp"
-#include "plumb/experiment/prepare.hpp"
+#include "plumb/experiment/begun.hpp"
+#include "plumb/experiment/checkpoint.hpp"
+#include "plumb/experiment/ending.hpp"
 #include "plumb/experiment/provenance.hpp"
+#include "plumb/experiment/set_up.hpp"
 #include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/probe_recorder.hpp"
 #include "plumb/training/snapshot.hpp"
@@ -23,30 +27,21 @@ void write_json(const std::filesystem::path& file, const Json& json) {
   write_file_atomically(file, json.dump(2) + "\n");
 }
 
-int64_t parse_threads(const Run& run, const Archive* checkpoint) {
+/// The number of CPU threads.
+int64_t thread_count(const Run& run, const Archive* checkpoint) {
   if (run.compute.threads) return *run.compute.threads;
   // A resumed run keeps its thread count: sums in another order would not be the same bits.
   if (checkpoint != nullptr) return checkpoint->integer("threads");
   return at::get_num_threads();
 }
 
-void set_up_libtorch(const Run& run, int64_t threads, const at::Device& device) {
-  at::set_num_threads(static_cast<int>(threads));
-  at::globalContext().setDeterministicAlgorithms(run.compute.deterministic, /*warn_only=*/true);
-  at::globalContext().setDeterministicCuDNN(run.compute.deterministic);
-  at::globalContext().setBenchmarkCuDNN(!run.compute.deterministic);
-  // float32 means float32: TensorFloat-32 has 10 bits of mantissa.
-  at::globalContext().setAllowTF32CuBLAS(false);
-  at::globalContext().setAllowTF32CuDNN(false);
-  seed_global_generators(Seed(static_cast<uint64_t>(run.seed)).derive("global"), device);
-}
-
-/// Lays out the weights of a convolutional network as asked; true when its inputs are to have channels last.
-bool lay_out_network(Network& network, const Run& run, const at::Device& device) {
-  const bool faster = device.is_cpu() || run.training.autocast != Autocast::none;
-  if (run.compute.memory_format == MemoryFormat::contiguous) return false;
-  if (run.compute.memory_format == MemoryFormat::automatic && !faster) return false;
-  return lay_out_channels_last(network);
+Json describe_data(const PreparedData& prepared) {
+  Json data = Json::object();
+  data["sha256"] = prepared.hashes.all();
+  for (const auto& [part, hash] : prepared.hashes.parts()) data[part] = hash;
+  data["duplicates_within_train"] = prepared.duplicates.within_train;
+  data["test_examples_in_train"] = prepared.duplicates.test_in_train;
+  return data;
 }
 
 Json describe_provenance(const Run& run, const PreparedData& prepared, const Network& network,
@@ -74,6 +69,9 @@ Json describe_provenance(const Run& run, const PreparedData& prepared, const Net
           {"test_examples", data.test.size()},
           {"corrupted_fraction", corrupted},
           {"data_source", prepared.source},
+          {"data", describe_data(prepared)},
+          {"description", run.description().to_yaml()},
+          {"notes", Json::array()},
           {"sittings", Json::array({timestamp()})}};
 }
 
@@ -88,11 +86,12 @@ std::optional<Archive> saved_probes(const Archive* checkpoint) {
 class Recorder final : public TrainingObserver {
  public:
   Recorder(const Run& run, const RunDirectory& directory, const RunnerOptions& options, int64_t threads,
-           int64_t train_examples, const Archive* checkpoint)
+           int64_t train_examples, const DataHashes& data, const Archive* checkpoint)
       : run_(run),
         directory_(directory),
         options_(options),
         threads_(threads),
+        data_(data),
         train_examples_(static_cast<double>(train_examples)),
         series_(directory, checkpoint == nullptr ? nullptr : &checkpoint->archive("series")),
         probes_(run.probes, directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
@@ -110,8 +109,15 @@ class Recorder final : public TrainingObserver {
   void evaluated(const Evaluation& evaluation) override {
     series_.add(evaluation);
     progress_.fit = evaluation.fit;
+    evaluation_was_due_ = !end_saved_;
     timing_due_ = true;
     told_ = false;
+  }
+
+  void before_end(const Trainer& trainer) override {
+    follow(trainer);
+    save(trainer);
+    end_saved_ = true;
   }
 
   bool after_step(const Trainer& trainer) override {
@@ -135,10 +141,13 @@ class Recorder final : public TrainingObserver {
     archive.put("format", int64_t{1});
     archive.put("run", run_.fingerprint());
     archive.put("threads", threads_);
+    Archive data;
+    for (const auto& [part, hash] : data_.parts()) data.put(part, hash);
+    archive.put("data", std::move(data));
     archive.put("series", series_.save());
     archive.put("probes", probes_.save());
     archive.put("trainer", trainer.state());
-    archive.save(directory_.checkpoint());
+    save_checkpoint(archive, directory_);
   }
 
   /// Forces the last rows to the disk.
@@ -147,6 +156,17 @@ class Recorder final : public TrainingObserver {
     series_.save();
     probes_.save();
     tell(trainer);
+  }
+
+  /// How the run ended, at the state that `trainer` has now.
+  Ending ending(const Trainer& trainer, Outcome outcome) const {
+    return {.outcome = outcome,
+            .step = trainer.step(),
+            .epoch = trainer.epoch(),
+            .seconds = trainer.training_seconds() + trainer.evaluation_seconds(),
+            .train_accuracy = trainer.last_evaluation().train_accuracy,
+            .train_loss = trainer.last_evaluation().train_loss,
+            .evaluation_was_due = evaluation_was_due_};
   }
 
  private:
@@ -192,27 +212,18 @@ class Recorder final : public TrainingObserver {
   const RunDirectory& directory_;
   const RunnerOptions& options_;
   int64_t threads_;
+  const DataHashes data_;
   double train_examples_;
   RunSeries series_;
   ProbeRecorder probes_;
   Progress progress_;
   bool timing_due_ = false;
+  bool end_saved_ = false;                      // the checkpoint from which a longer run goes on
+  bool evaluation_was_due_ = true;              // the last evaluation, whether or not the run ended there
   bool told_ = true;                            // of the last evaluation
   double timed_seconds_ = 0, timed_epoch_ = 0;  // at the last row of timing.csv
   Clock::time_point saved_ = Clock::now(), reported_ = Clock::now();
 };
-
-std::optional<Archive> load_checkpoint(const Run& run, const RunDirectory& directory) {
-  if (!std::filesystem::exists(directory.checkpoint())) return std::nullopt;
-  Archive archive = Archive::load(directory.checkpoint());
-  if (archive.integer("format") != 1)
-    throw DataError(fmt::format("{}: format {} is not one this plumb knows; it knows 1",
-                                directory.checkpoint().string(), archive.integer("format")));
-  if (archive.text("run") != run.fingerprint())
-    throw DataError(fmt::format("{}: belongs to another description than {}; remove it to start afresh",
-                                directory.checkpoint().string(), directory.description().string()));
-  return archive;
-}
 
 void save_labels(const PreparedData& prepared, const RunDirectory& directory) {
   Archive labels;
@@ -223,91 +234,138 @@ void save_labels(const PreparedData& prepared, const RunDirectory& directory) {
 }
 
 /// Another process may have written other probes into run.yaml between the reading of it and the lock.
-void check_description(const Run& run, const RunDirectory& directory) {
+void check_probes(const Run& run, const RunDirectory& directory) {
   if (!std::filesystem::exists(directory.description())) return;
   const Run described = Run::read(Config::load(directory.description()));
-  if (described.description().to_yaml() != run.description().to_yaml())
+  if (described.description().find("probes")->to_yaml() != run.description().find("probes")->to_yaml())
     throw DataError(fmt::format("{}: describes another run than the one that is started here",
                                 directory.description().string()));
 }
 
-std::optional<Outcome> recorded_outcome(const RunDirectory& directory) {
-  if (!directory.finished()) return std::nullopt;
-  const Json json = Json::parse(read_file(directory.outcome()), nullptr, false);
-  const std::string name = json.is_object() ? json.value("outcome", "") : "";
-  for (int i = 0; i <= static_cast<int>(Outcome::interrupted); ++i)
-    if (name == to_string(static_cast<Outcome>(i))) return static_cast<Outcome>(i);
-  throw DataError(fmt::format("{}: not an outcome that plumb writes; remove it to run again",
-                              directory.outcome().string()));
+Json read_provenance(const RunDirectory& directory) {
+  if (!std::filesystem::exists(directory.provenance())) return {};
+  return Json::parse(read_file(directory.provenance()), nullptr, false);
 }
 
-/// Keeps what the first sitting wrote, when there was one.
-void write_provenance(Json provenance, const RunDirectory& directory, bool resumed) {
-  if (resumed && std::filesystem::exists(directory.provenance())) {
-    Json before = Json::parse(read_file(directory.provenance()), nullptr, false);
-    if (before.is_object() && before.contains("sittings") && before["sittings"].is_array()) {
-      before["sittings"].push_back(timestamp());
-      provenance = std::move(before);
-    }
+/// Keeps what the first session wrote, when there was one.
+void write_provenance(Json provenance, const RunDirectory& directory, const std::vector<std::string>& notes) {
+  Json before = read_provenance(directory);
+  if (directory.has_checkpoint() && before.is_object() && before.contains("sittings") &&
+      before["sittings"].is_array()) {
+    before["sittings"].push_back(timestamp());
+    before["finished"] = nullptr;
+    before["description"] = provenance["description"];
+    before["data"] = provenance["data"];
+    if (!before.contains("notes") || !before["notes"].is_array()) before["notes"] = Json::array();
+    provenance = std::move(before);
   }
+  Json& said = provenance["notes"];
+  for (const std::string& note : notes)
+    if (std::find(said.begin(), said.end(), Json(note)) == said.end()) said.push_back(note);
   write_json(directory.provenance(), provenance);
 }
 
-void finish(const RunDirectory& directory, const Trainer& trainer, const Network& network, Outcome outcome) {
+/// Writes the description where it is missing or has other limits than `run`.
+void write_description(const Run& run, const RunDirectory& directory) {
+  const std::string text = run.description().to_yaml();
+  if (std::filesystem::exists(directory.description()) &&
+      Run::read(Config::load(directory.description())).description().to_yaml() == text)
+    return;
+  write_file_atomically(directory.description(), text);
+}
+
+/// Throws DataError when a checkpoint was saved with other data than `now`. Version 0.1 saved no hashes.
+void check_data(const DataHashes& now, const Archive& checkpoint, const RunDirectory& directory,
+                const std::string& source) {
+  if (!checkpoint.contains("data")) return;
+  const Archive& then = checkpoint.archive("data");
+  std::vector<std::string> changes;
+  for (const auto& [part, hash] : now.parts())
+    if (then.text(part) != hash)
+      changes.push_back(fmt::format("{}: SHA-256 {} then, {} now", part, then.text(part), hash));
+  if (changes.empty()) return;
+  throw DataError(
+      fmt::format("{}: begun with other data than {} has now ({}); put those back, or remove the folder to "
+                  "begin again",
+                  directory.path.string(), source, fmt::join(changes, "; ")));
+}
+
+/// The outcome of a run to which nothing is to be added. Throws DataError when the folder is another run's.
+std::optional<Outcome> outcome_already(const Run& run, const RunDirectory& directory) {
+  refuse_other_description(run.description(), directory);
+  const std::optional<Ending> ending = Ending::read(directory);
+  if (!ending || ending->goes_on(run.training.stop)) return std::nullopt;
+  return ending->outcome;
+}
+
+LoadedCheckpoint load_state(const Run& run, const RunDirectory& directory) {
+  LoadedCheckpoint loaded = load_checkpoint(run, directory);
+  if (!loaded.archive && directory.finished())
+    throw DataError(
+        fmt::format("{}: ended before the limits asked for and has no checkpoint to go on from; remove the "
+                    "folder to train it anew",
+                    directory.path.string()));
+  if (!loaded.archive && std::filesystem::exists(directory.provenance()))
+    loaded.notes.emplace_back("begins again at step 0: no checkpoint was saved before it ended");
+  return loaded;
+}
+
+void finish(const RunDirectory& directory, const Trainer& trainer, const Network& network,
+            const Ending& ending) {
   save_network(network).save(directory.model());
-  Json provenance = Json::parse(read_file(directory.provenance()), nullptr, false);
+  Json provenance = read_provenance(directory);
   if (provenance.is_object()) {
     provenance["finished"] = timestamp();
     write_json(directory.provenance(), provenance);
   }
-  write_json(directory.outcome(), {{"outcome", to_string(outcome)},
-                                   {"message", ""},
-                                   {"step", trainer.step()},
-                                   {"epoch", trainer.epoch()},
-                                   {"training_seconds", trainer.training_seconds()},
-                                   {"evaluation_seconds", trainer.evaluation_seconds()},
-                                   {"probe_seconds", trainer.measuring_seconds()}});
-  std::error_code ignored;
-  std::filesystem::remove(directory.checkpoint(), ignored);
+  ending.write(directory, trainer.training_seconds(), trainer.evaluation_seconds(),
+               trainer.measuring_seconds());
+  // What diverged goes nowhere.
+  if (ending.outcome == Outcome::diverged)
+    remove_checkpoints(directory);
+  else
+    remove_previous_checkpoint(directory);
 }
 
 }  // namespace
 
 Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptions& options) {
   // First without the lock, which a folder that cannot be written does not give.
-  if (const auto outcome = recorded_outcome(directory)) return *outcome;
+  if (const auto outcome = outcome_already(run, directory)) return *outcome;
   const RunLock lock(directory);
   // Another process may have finished the run since.
-  if (const auto outcome = recorded_outcome(directory)) return *outcome;
-  check_description(run, directory);
-  const std::optional<Archive> checkpoint = load_checkpoint(run, directory);
-  const Archive* resume_from = checkpoint ? &*checkpoint : nullptr;
-  const at::Device device = find_device(run.compute.device);
-  const int64_t threads = parse_threads(run, resume_from);
-  set_up_libtorch(run, threads, device);
+  if (const auto outcome = outcome_already(run, directory)) return *outcome;
+  check_probes(run, directory);
+  LoadedCheckpoint loaded = load_state(run, directory);
+  const Archive* resume_from = loaded.archive ? &*loaded.archive : nullptr;
+  SetUp made = set_up(run, options.data_folder, thread_count(run, resume_from), resume_from != nullptr);
+  const DataHashes hashes = made.prepared.hashes;
+  if (resume_from != nullptr) check_data(hashes, *resume_from, directory, made.prepared.source);
+  const int64_t threads = at::get_num_threads();
 
-  PreparedData prepared = prepare_data(run, options.data_folder, device);
-  // Only now: what reading the data needed for a while goes back to the system.
-  if (device.is_cpu()) keep_freed_memory();
+  std::vector<std::string> notes = std::move(loaded.notes);
+  std::ranges::copy(made.prepared.notes, std::back_inserter(notes));
   const Seed seed(static_cast<uint64_t>(run.seed));
-  at::Generator weights = seed.stream("weights");
-  const std::shared_ptr<Network> network = run.model.make(prepared.signature, weights);
-  network->to(device, run.compute.precision == Precision::float64 ? at::kDouble : at::kFloat);
-  if (resume_from == nullptr) run.initial_weights.make(*network, prepared.data, seed);
-  prepared.data.channels_last = lay_out_network(*network, run, device);
-  check_probe_obstacles(run.probes, *network, prepared.data, run.training, seed);
-
-  write_provenance(describe_provenance(run, prepared, *network, threads, device, options), directory,
-                   checkpoint.has_value());
-  if (resume_from == nullptr) save_labels(prepared, directory);
-  const int64_t train_examples = prepared.data.train.size();
-  Trainer trainer(network, std::move(prepared.data), run.training, seed);
-  Recorder recorder(run, directory, options, threads, train_examples, resume_from);
+  check_probe_obstacles(run.probes, *made.network, made.prepared.data, run.training, seed);
+  const Json provenance =
+      describe_provenance(run, made.prepared, *made.network, threads, made.device, options);
+  if (resume_from == nullptr) save_labels(made.prepared, directory);
+  const int64_t train_examples = made.prepared.data.train.size();
+  Trainer trainer(made.network, std::move(made.prepared.data), run.training, seed);
+  std::ranges::copy(trainer.notes(), std::back_inserter(notes));
+  write_description(run, directory);
+  write_provenance(provenance, directory, notes);
+  if (options.note)
+    for (const std::string& note : notes) options.note(note);
+  Recorder recorder(run, directory, options, threads, train_examples, hashes, resume_from);
   if (resume_from != nullptr) trainer.load(resume_from->archive("trainer"));
+  // From here on a run that goes on is not finished any more.
+  std::filesystem::remove(directory.outcome());
 
   const Outcome outcome = trainer.run(recorder);
   recorder.finish(trainer);
-  if (outcome != Outcome::interrupted) finish(directory, trainer, *network, outcome);
+  if (outcome != Outcome::interrupted)
+    finish(directory, trainer, *made.network, recorder.ending(trainer, outcome));
   return outcome;
 }
 

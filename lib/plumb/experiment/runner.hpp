@@ -28,13 +28,19 @@ struct Progress {
 struct RunnerOptions {
   std::filesystem::path data_folder;
   std::function<void(const Progress&)> progress;          // may be empty
+  std::function<void(const std::string&)> note;           // what is worth a word to people; may be empty
   const std::atomic<bool>* stop = nullptr;                // set from outside to save and return
   std::vector<std::pair<std::string, std::string>> axes;  // recorded in provenance.json
 };
 
-/// Trains the run described by `run` in `directory`, which exists; returns how it ended. Finished runs return
-/// their outcome at once. Throws ConfigError, DataError; whatever was saved before then stays and can be
-/// resumed.
+/// Trains the run described by `run` in `directory`, which exists; returns how it ended. A finished run
+/// returns its outcome at once, unless it would not have ended there with the limits and targets of `run`
+/// (training.stop): then it goes on, to the bits of a run that had these from its start. run.yaml is written
+/// when it is missing or had other limits.
+///
+/// Throws ConfigError, DataError; whatever was saved before then stays and can be resumed. Among them: the
+/// folder was begun with another description or with other data than there are now (both are named), no
+/// checkpoint can be read, a finished run has none left to go on from.
 Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptions& options);
 
 }  // namespace plumb

@@ -1,8 +1,6 @@
 #include "plumb/lecture/trained_run.hpp"
 
-#include <torch/nn/module.h>
-
-#include "plumb/experiment/prepare.hpp"
+#include "plumb/experiment/set_up.hpp"
 
 namespace plumb {
 namespace {
@@ -15,15 +13,11 @@ struct EvaluationKeeper final : TrainingObserver {
 }  // namespace
 
 TrainedRun train_run(const Run& run, const std::filesystem::path& data_folder) {
-  const at::Device device = find_device(run.compute.device);
-  PreparedData prepared = prepare_data(run, data_folder, device);
-  const Seed seed(static_cast<uint64_t>(run.seed));
-  at::Generator weights = seed.stream("weights");
+  SetUp made = set_up(run, data_folder, run.compute.threads);
   TrainedRun trained;
-  trained.network = run.model.make(prepared.signature, weights);
-  trained.network->to(device, run.compute.precision == Precision::float64 ? at::kDouble : at::kFloat);
-  run.initial_weights.make(*trained.network, prepared.data, seed);
-  Trainer trainer(trained.network, std::move(prepared.data), run.training, seed);
+  trained.network = made.network;
+  Trainer trainer(trained.network, std::move(made.prepared.data), run.training,
+                  Seed(static_cast<uint64_t>(run.seed)));
   EvaluationKeeper keeper;
   trained.outcome = trainer.run(keeper);
   trained.step = trainer.step();

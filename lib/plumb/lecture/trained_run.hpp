@@ -18,9 +18,9 @@ struct TrainedRun {
   const Fit& last() const { return evaluations.back().fit; }
 };
 
-/// Trains what `run` describes, its probes and checkpoints left out, with this process's threads. The same
-/// description gives the same numbers as `plumb run` does with as many threads, except where a network draws
-/// from LibTorch's global generators. Throws as prepare_data does.
+/// Trains what `run` describes, its probes and checkpoints left out, with this process's threads where the
+/// description names no number. The same description gives the same numbers as `plumb run` does with as many
+/// threads: both begin with set_up. Throws as that does.
 TrainedRun train_run(const Run& run, const std::filesystem::path& data_folder);
 
 }  // namespace plumb

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -137,15 +138,18 @@ void ProbeRecorder::begin(const Moment& moment) {
     for (const std::string& name : names) header += "," + name;
     entry->columns = std::move(names);
     int64_t length = 0;
-    if (resume_from_) {
+    // A run that ended before its first update has saved nothing of them.
+    const bool begun = resume_from_ && resume_from_->archive("probes").contains(entry->name);
+    if (begun) {
       const Archive& saved = resume_from_->archive("probes").archive(entry->name);
       length = saved.integer("length");
       entry->probe->load(saved.archive("state"), moment.data.train.labels.device());
       entry->remarks = saved.text("remarks");
       entry->notes = saved.text("notes");
+      remove_later_measurements(*entry, moment.step);
     }
     entry->file = std::make_unique<AppendFile>(folder_ / (entry->name + ".csv"), length);
-    if (!resume_from_) {
+    if (!begun) {
       entry->file->append(header + "\n");
       continue;
     }
@@ -154,6 +158,25 @@ void ProbeRecorder::begin(const Moment& moment) {
     if (saved.contains("crc32")) entry->file->expect_checksum(saved.integer("crc32"));
   }
   resume_from_.reset();
+}
+
+/// Takes back what was measured at `step` or later, which is measured again where it is due: a run that ended
+/// there and goes on has no measurement of its end.
+void ProbeRecorder::remove_later_measurements(const Entry& entry, int64_t step) const {
+  const std::filesystem::path notes = folder_ / (entry.name + ".txt"), tensors = folder_ / entry.name;
+  std::error_code absent;
+  if (entry.notes.empty())
+    std::filesystem::remove(notes, absent);
+  else
+    write_file_atomically(notes, entry.notes);
+  std::vector<std::filesystem::path> later;
+  for (const auto& file : std::filesystem::directory_iterator(tensors, absent)) {
+    const std::string name = file.path().stem().string();
+    if (name.starts_with("step_") && std::strtoll(name.c_str() + 5, nullptr, 10) >= step)
+      later.push_back(file.path());
+  }
+  for (const std::filesystem::path& file : later) std::filesystem::remove(file, absent);
+  if (std::filesystem::is_empty(tensors, absent)) std::filesystem::remove(tensors, absent);
 }
 
 void ProbeRecorder::share_kernel(Entry& entry) const {

@@ -42,6 +42,7 @@ class ProbeRecorder {
   struct Entry;
 
   void begin(const Moment& moment);
+  void remove_later_measurements(const Entry& entry, int64_t step) const;
   void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite);

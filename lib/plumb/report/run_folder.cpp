@@ -172,7 +172,7 @@ std::string contradiction(const RunResult& run, const Config& provenance) {
   const std::string fingerprint = named_fingerprint(run.id);
   try {
     const std::string own = Run::read(run.description).fingerprint();
-    if (!fingerprint.empty() && own != fingerprint)
+    if (!fingerprint.empty() && own != fingerprint && fingerprint_0_1(run.description) != fingerprint)
       return fmt::format("its fingerprint is {}, the folder's {}", own, fingerprint);
   } catch (const Error&) {  // what this plumb cannot read, it cannot check
   }

@@ -95,6 +95,6 @@ std::unique_ptr<Optimizer> make_adam(const AdamOptions& options, std::vector<Ten
 
 }  // namespace
 
-PLUMB_REGISTER(Optimizers, adam, AdamOptions, make_adam, "Adam with bias correction")
+PLUMB_REGISTER(Optimizers, adam, AdamOptions, make_adam, "Adam with bias correction; torch.optim.Adam")
 
 }  // namespace plumb

@@ -8,10 +8,24 @@
 namespace plumb {
 
 /// epochs done so far (with fraction) -> factor.
-using Schedule = std::function<double(double epoch)>;
+struct Schedule {
+  std::function<double(double epoch)> factor;
+  /// True when its whole course depends on the epoch at which the run is to end (training.stop.epochs or
+  /// steps): a longer run then is another run from its first update on.
+  bool needs_end = false;
 
-/// constant, exponential, step, cosine. Made for the number of epochs the run may take at most (0:
-/// unlimited).
+  double operator()(double epoch) const { return factor(epoch); }
+};
+
+/// constant, and under the names of torch.optim.lr_scheduler, with their options, counted in epochs:
+/// - step (StepLR), gamma^floor(epoch / step_size);
+/// - multi_step (MultiStepLR), gamma^(number of milestones reached);
+/// - exponential (ExponentialLR), gamma^floor(epoch);
+/// - cosine, final + (1 - final) (1 + cos(pi epoch / max_epochs)) / 2 after every update (Loshchilov & Hutter
+///   2017), which is CosineAnnealingLR stepped once an update with eta_min = final times the learning rate.
+///
+/// Made for the number of epochs the run may take at most (0: unlimited). Throws ConfigError for an option
+/// that has no default and is not given.
 using Schedules = Registry<Schedule(double max_epochs)>;
 Schedules& schedules();
 

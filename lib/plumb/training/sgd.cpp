@@ -6,8 +6,8 @@ namespace plumb {
 namespace {
 
 struct SgdOptions {
-  double learning_rate = 0.1;
-  double momentum = 0.9;
+  double learning_rate = 0.001;
+  double momentum = 0;
   bool nesterov = false;
   double weight_decay = 0;
 
@@ -22,7 +22,7 @@ struct SgdOptions {
 };
 
 /// v <- momentum v + (g + weight_decay w), w <- w - learning_rate v (v starts as the first gradient);
-/// with nesterov w <- w - learning_rate (g + momentum v). The convention of torch.optim.SGD.
+/// with nesterov w <- w - learning_rate (g + momentum v). The convention and the defaults of torch.optim.SGD.
 class StochasticGradientDescent final : public Optimizer {
  public:
   StochasticGradientDescent(const SgdOptions& options, std::vector<Tensor> parameters)
@@ -50,6 +50,9 @@ class StochasticGradientDescent final : public Optimizer {
   }
 
   void load(const Archive& archive) override {
+    if (archive.values().size() > velocity_.size())
+      throw DataError(fmt::format("the saved optimizer moves {} parameters, the network has {}",
+                                  archive.values().size(), velocity_.size()));
     for (size_t i = 0; i < velocity_.size(); ++i) {
       const std::string name = std::to_string(i);
       velocity_[i] = archive.contains(name) ? archive.tensor(name).to(parameters_[i].device()) : Tensor();
@@ -77,6 +80,7 @@ std::unique_ptr<Optimizer> make_sgd(const SgdOptions& options, std::vector<Tenso
 
 }  // namespace
 
-PLUMB_REGISTER(Optimizers, sgd, SgdOptions, make_sgd, "stochastic gradient descent with momentum")
+PLUMB_REGISTER(Optimizers, sgd, SgdOptions, make_sgd,
+               "stochastic gradient descent, with momentum if asked for; torch.optim.SGD")
 
 }  // namespace plumb

@@ -12,11 +12,11 @@ namespace plumb {
 /// A run ends at the first of these that comes true. The accuracy and loss are those of an evaluation: exact
 /// over the training set, in evaluation mode, against the labels trained on.
 struct StopOptions {
-  std::optional<double> train_accuracy;
-  std::optional<double> train_loss;
-  std::optional<int64_t> steps;
+  std::optional<double> train_accuracy = {};
+  std::optional<double> train_loss = {};
+  std::optional<int64_t> steps = {};
   std::optional<double> epochs = 100;
-  std::optional<double> seconds;
+  std::optional<double> seconds = {};
 
   void fields(Fields& f) {
     f.field("train_accuracy", train_accuracy, "stop when the training accuracy is at least this", fraction);

@@ -46,7 +46,10 @@ void TrainingOptions::fields(Fields& f) {
   f.component("optimizer", optimizer, "how the parameters move");
   f.component("schedule", schedule, "the learning rate over epochs");
   f.field("warmup_epochs", warmup_epochs, "epochs in which the learning rate grows from 0", non_negative);
-  f.field("batch_size", batch_size, "examples per update; ignored by gd, which takes all", positive);
+  f.field(
+      "batch_size", batch_size,
+      "examples per update; the last batch of an epoch holds what is left; ignored by gd, which takes all",
+      positive);
   f.field("micro_batch", micro_batch,
           "examples per backward pass; the gradients of a batch are added up; none: the whole batch",
           positive);
@@ -77,6 +80,14 @@ Trainer::Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOp
     throw ConfigError("training.stop: no limit is set; give epochs, steps or seconds");
 }
 
+std::vector<std::string> Trainer::notes() const {
+  const int64_t examples = data_.train.size();
+  if (full_batch_ || options_.batch_size <= examples) return {};
+  return {fmt::format(
+      "training.batch_size: {} is more than the {} training examples; every update takes all of them",
+      options_.batch_size, examples)};
+}
+
 Outcome Trainer::run(TrainingObserver& observer) {
   clock_ = now();
   network_->train();
@@ -89,10 +100,9 @@ Outcome Trainer::run(TrainingObserver& observer) {
 }
 
 Outcome Trainer::train(TrainingObserver& observer) {
-  if (step_ == 0 && evaluated_at_ < 0)
-    if (const auto outcome = evaluate_now(observer)) return *outcome;
-  while (true) {
-    if (const auto outcome = limit_reached()) return *outcome;
+  for (bool moved = false;; moved = true) {
+    if (const auto outcome = end_here(observer)) return *outcome;
+    if (moved && !observer.after_step(*this)) return Outcome::interrupted;
     Moment state = moment();
     const double rate = learning_rate();
     const Tensor indices = sampler_.next();
@@ -110,10 +120,22 @@ Outcome Trainer::train(TrainingObserver& observer) {
     const bool diverged = (record || !device_.is_cuda()) && diverged_now();
     if (record || diverged) observer.interval(take(interval_));
     if (diverged) return Outcome::diverged;
-    if (evaluation_due() || limit_reached())
-      if (const auto outcome = evaluate_now(observer)) return *outcome;
-    if (!observer.after_step(*this)) return Outcome::interrupted;
   }
+}
+
+std::optional<Outcome> Trainer::end_here(TrainingObserver& observer) {
+  const std::optional<Outcome> limit = limit_reached();
+  const bool done = evaluated_at_ == epoch();
+  const bool due = !done && evaluation_due();
+  const bool for_the_end = limit && !done && !due;
+  if (for_the_end) observer.before_end(*this);
+  if (due || for_the_end) evaluate_now(observer);
+  if (evaluated_at_ == epoch() && evaluated_ && !std::isfinite(evaluated_->train_loss))
+    return Outcome::diverged;
+  std::optional<Outcome> outcome = target_reached();
+  if (!outcome) outcome = limit;
+  if (outcome && !for_the_end) observer.before_end(*this);
+  return outcome;
 }
 
 void Trainer::update(const Tensor& indices, double learning_rate) {
@@ -192,24 +214,28 @@ Interval Trainer::take(Means& means) const {
 bool Trainer::diverged_now() const { return !std::isfinite(interval_.totals[0].item<double>()); }
 
 bool Trainer::evaluation_due() const {
+  if (evaluated_at_ < 0) return true;
   // Half a step of slack: evaluate_every need not be a whole number of steps.
   const double half_step = 0.5 / static_cast<double>(sampler_.steps_per_epoch());
   return epoch() + half_step >= evaluated_at_ + options_.evaluate_every;
 }
 
-std::optional<Outcome> Trainer::evaluate_now(TrainingObserver& observer) {
+void Trainer::evaluate_now(TrainingObserver& observer) {
   switch_clock(training_seconds_);
-  Evaluation evaluation{take(since_evaluation_),
-                        evaluate(*network_, data_, loss_, options_.evaluation_batch)};
+  const Evaluation evaluation{take(since_evaluation_),
+                              evaluate(*network_, data_, loss_, options_.evaluation_batch)};
   evaluated_at_ = epoch();
+  evaluated_ = evaluation.fit;
   switch_clock(evaluation_seconds_);
   observer.evaluated(evaluation);
-  const Fit& fit = evaluation.fit;
-  if (!std::isfinite(fit.train_loss)) return Outcome::diverged;
-  if (options_.stop.train_accuracy && fit.train_accuracy >= *options_.stop.train_accuracy)
+}
+
+std::optional<Outcome> Trainer::target_reached() const {
+  if (evaluated_at_ != epoch() || !evaluated_) return std::nullopt;
+  const StopOptions& stop = options_.stop;
+  if (stop.train_accuracy && evaluated_->train_accuracy >= *stop.train_accuracy)
     return Outcome::train_accuracy_reached;
-  if (options_.stop.train_loss && fit.train_loss <= *options_.stop.train_loss)
-    return Outcome::train_loss_reached;
+  if (stop.train_loss && evaluated_->train_loss <= *stop.train_loss) return Outcome::train_loss_reached;
   return std::nullopt;
 }
 
@@ -252,6 +278,10 @@ Archive Trainer::state() const {
   archive.put("epoch", save(epoch_));
   archive.put("step", step_);
   archive.put("evaluated_at", evaluated_at_);
+  if (evaluated_) {
+    archive.put("evaluated_train_loss", evaluated_->train_loss);
+    archive.put("evaluated_train_accuracy", evaluated_->train_accuracy);
+  }
   archive.put("training_seconds", training_seconds_);
   archive.put("evaluation_seconds", evaluation_seconds_);
   archive.put("measuring_seconds", measuring_seconds_);
@@ -270,6 +300,10 @@ void Trainer::load(const Archive& archive) {
   if (archive.contains("epoch")) restore(epoch_, archive.archive("epoch"));
   step_ = archive.integer("step");
   evaluated_at_ = archive.number("evaluated_at");
+  evaluated_.reset();  // version 0.1 did not save it
+  if (archive.contains("evaluated_train_loss"))
+    evaluated_ = Fit{.train_loss = archive.number("evaluated_train_loss"),
+                     .train_accuracy = archive.number("evaluated_train_accuracy")};
   training_seconds_ = archive.number("training_seconds");
   evaluation_seconds_ = archive.number("evaluation_seconds");
   // Absent from checkpoints of versions that did not measure.

@@ -77,21 +77,31 @@ class TrainingObserver {
   virtual void after_last_step(const Moment&) {}
   virtual void interval(const Interval&) {}
   virtual void evaluated(const Evaluation&) {}
+  /// Before a run ends by itself, and not because it diverged: the state from which a run with higher limits
+  /// goes on, without the evaluation and the measurements that only an end asks for.
+  virtual void before_end(const class Trainer&) {}
   /// After an update and whatever was recorded at it: the moment to save. False interrupts the run.
   virtual bool after_step(const class Trainer&) { return true; }
 };
 
 class Trainer {
  public:
-  /// Trains `network` in place. Batch order and augmentation come from seed.stream("batches") and
-  /// ("augmentation"). Throws ConfigError when the options do not fit together.
+  /// Trains `network` in place: its trainable_parameters(), each once. Batch order and augmentation come from
+  /// seed.stream("batches") and ("augmentation"). Throws ConfigError when the options do not fit together,
+  /// ContractError for parameters that cannot be trained (see check_can_be_trained).
   Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOptions options, const Seed& seed);
 
   /// Trains until one of the stop conditions holds, or the observer says stop.
   Outcome run(TrainingObserver& observer);
 
+  /// Where a run does less than its options say: a batch that is larger than the training set.
+  std::vector<std::string> notes() const;
+
   int64_t step() const { return step_; }
   double epoch() const { return sampler_.progress(); }
+  /// Loss and accuracy on the training set at the last evaluation, this session's or an earlier one's; NaN
+  /// before the first one.
+  Fit last_evaluation() const { return evaluated_.value_or(Fit{}); }
   /// Means over the batches of the epoch under way, or of the one that this update ended; NaN before the
   /// first batch.
   Interval epoch_means() const;
@@ -101,8 +111,10 @@ class Trainer {
   double measuring_seconds() const { return measuring_seconds_; }
 
   /// Everything the rest of the run depends on: weights, buffers, optimizer, order of examples, generators
-  /// (LibTorch's global ones too, which a network's own dropout may use), running means, times. A trainer
-  /// made with the same arguments that loads it continues bit for bit.
+  /// (LibTorch's global ones too, which a network's own dropout may use), running means, the last evaluation,
+  /// times. A trainer made with the same arguments that loads it continues bit for bit; one whose limits
+  /// alone are higher (training.stop) continues to the bits of a run that had those from its start, unless
+  /// the schedule needs an end.
   Archive state() const;
   void load(const Archive& archive);
 
@@ -123,7 +135,10 @@ class Trainer {
   double learning_rate() const;
   bool diverged_now() const;
   bool evaluation_due() const;
-  std::optional<Outcome> evaluate_now(TrainingObserver& observer);
+  void evaluate_now(TrainingObserver& observer);
+  /// Ends the run when it is over at this state, with everything that its end asks for.
+  std::optional<Outcome> end_here(TrainingObserver& observer);
+  std::optional<Outcome> target_reached() const;
   std::optional<Outcome> limit_reached() const;
   void switch_clock(double& meter);
 
@@ -139,7 +154,8 @@ class Trainer {
   bool full_batch_;
 
   int64_t step_ = 0;
-  double evaluated_at_ = -1;  // epoch of the last evaluation
+  double evaluated_at_ = -1;      // epoch of the last evaluation
+  std::optional<Fit> evaluated_;  // its loss and accuracy on the training set
   Means interval_, since_evaluation_, epoch_;
   double training_seconds_ = 0;
   double evaluation_seconds_ = 0;
