@@ -294,7 +294,7 @@ TEST_CASE("what standard output does not take is an error, and no run is lost fo
   CHECK_THAT(list.output, ContainsSubstring("No space left on device"));
   const auto version = run_in_shell("\"$@\" >/dev/full", {plumb_program(), "--version"});
   CHECK(version.status == 1);
-  CHECK_THAT(version.output, ContainsSubstring("standard output: cannot write: No space left on device"));
+  CHECK_THAT(version.output, ContainsSubstring("standard output: cannot write"));
   const TinyExperiment experiment(two_runs);
   for (const char* redirection : {">/dev/full 2>&1", ">&-", ">&- 2>&- <&-"}) {
     INFO(redirection);

@@ -1,4 +1,5 @@
 // What is refused, or marked in a note, by the name of what is the matter.
+#include <algorithm>
 #include <thread>
 
 #include "support/case_network.hpp"
@@ -78,9 +79,12 @@ TEST_CASE("a part that is recomputed in the backward pass is refused, or its par
   check_said(network, normal({4, 3}), names);
   const NetworkFunction function = network.function();
   const Tensor v = normal({function.parameter_count()});
-  // Numbers that leave the part out would be wrong: the parameters do move predictions.
+  // Numbers that leave the part out are wrong unless that is said: the parameters do move predictions.
   CHECK_THROWS_AS(Jacobian(function, normal({4, 3})).apply(v), Error);
-  CHECK_THROWS_AS(Jacobian(function, normal({4, 3})).apply_transposed(normal({8})), Error);
+  const std::vector<std::string> notes = Jacobian(function, normal({4, 3})).notes();
+  for (const std::string& name : names)
+    CHECK(std::any_of(notes.begin(), notes.end(),
+                      [&](const std::string& note) { return note.find(name) != std::string::npos; }));
   Recomputed::part = {};
 }
 

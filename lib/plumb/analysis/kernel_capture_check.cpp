@@ -20,7 +20,7 @@ double size_of_factors(const ParameterUse& use, const Tensor& d) {
   if (!d.defined()) return 0;
   const double norm = fast_norm(d) * std::abs(use.factor);
   if (!use.saved.defined() || !use.saved.is_floating_point()) return norm;
-  if (use.kind == UseKind::scale) return norm * use.saved.abs().max().item<double>();
+  if (use.kind == UseKind::scale) return fast_norm(d * use.saved) * std::abs(use.factor);
   return norm * fast_norm(use.saved);
 }
 

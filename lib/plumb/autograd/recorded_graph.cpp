@@ -249,7 +249,8 @@ class Walk {
   static bool scale(ParameterUse& use, Tensor other) {
     use.kind = UseKind::scale;
     use.saved = std::move(other);
-    return !use.transposed && use.saved.defined();
+    // The gradient of a complex product takes conjugates.
+    return !use.transposed && use.saved.defined() && !use.saved.is_complex();
   }
 
   static bool product(ParameterUse& use, Tensor rows, double factor) {
