@@ -64,7 +64,8 @@ TEST_CASE("a probe with a name of its own is drawn as what it is", "[report][geo
   const TemporaryFolder folder;
   write_experiment(folder.path());
   const std::string yaml =
-      "name: e\nseed: 0\nmodel: {type: mlp}\nrandomization: true_labels\nprobes:\n  - {type: gradient, name: G.2}\n";
+      "name: e\nseed: 0\nmodel: {type: mlp}\nrandomization: true_labels\nprobes:\n  - {type: gradient, name: "
+      "G.2}\n";
   write_text(folder / "a0/run.yaml", yaml);
   write_text(folder / "a0/probes/G.2.csv", "step,epoch,pl_ratio,pl_infimum\n0,0,3,3\n5,1,2,2\n");
   const Results results = load_results(folder.path());

@@ -113,8 +113,9 @@ class LinearHiddenLayer final : public System {
     const Tensor output_weights = matrix_of_rank(outputs, options_.width, rank_outputs, generator);
     const Tensor weights =
         at::randn({options_.width, options_.dimension}, generator, at::TensorOptions(at::kDouble));
-    const std::string place = fmt::format("rank X {}, rank V {}", theory::bounds_of(rank_of_matrix(inputs)).text(),
-                                          theory::bounds_of(rank_of_matrix(output_weights)).text());
+    const std::string place =
+        fmt::format("rank X {}, rank V {}", theory::bounds_of(rank_of_matrix(inputs)).text(),
+                    theory::bounds_of(rank_of_matrix(output_weights)).text());
     return measure_linear_layer(place, inputs, weights, output_weights);
   }
 

@@ -126,9 +126,10 @@ Prediction hidden_layer_full_rank(const Tensor& inputs, const Tensor& slopes, co
   const auto n = static_cast<double>(inputs.size(0));
   Prediction prediction = predicted("rank J", Relation::equal, n, "slides; Schur's product theorem");
   prediction.relative_tolerance = 0;
-  prediction.assumptions = {requires_at_least("inputs are independent: rank X = n", bounds_of(rank_of_matrix(inputs)), n),
-                            requires_positive("every example is active: min_i max_r |sigma'| > 0",
-                                              least_slope(slopes, output_weights))};
+  prediction.assumptions = {
+      requires_at_least("inputs are independent: rank X = n", bounds_of(rank_of_matrix(inputs)), n),
+      requires_positive("every example is active: min_i max_r |sigma'| > 0",
+                        least_slope(slopes, output_weights))};
   return prediction;
 }
 

@@ -54,8 +54,8 @@ Prediction no_bad_local_minima(const NoisyLayer& last_layers, double tolerance);
 Tensor linear_layer_jacobian(const Tensor& inputs, const Tensor& output_weights);
 
 /// rank J = rank V rank X, exactly (slides; the rank of a Kronecker product is the product). That the
-/// ranks of X and V are resolved (rank_of_matrix) is a hypothesis where they are not, as for products of rounded
-/// factors.
+/// ranks of X and V are resolved (rank_of_matrix) is a hypothesis where they are not, as for products of
+/// rounded factors.
 Prediction linear_layer_rank(const Tensor& inputs, const Tensor& output_weights);
 
 /// The bound lambda_min(J J^T) >= lambda_min(X X^T) min_i sum_r v_r^2 sigma'(w_r.x_i)^2 for one hidden layer

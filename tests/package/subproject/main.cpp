@@ -1,4 +1,5 @@
-// The program plumb, built by another project; it fails when what it links is not LibTorch as its headers say.
+// The program plumb, built by another project; it fails when what it links is not LibTorch as its headers
+// say.
 #include <ATen/ops/ones.h>
 #include <fmt/format.h>
 #include <plumb/command_line/command_line.hpp>
