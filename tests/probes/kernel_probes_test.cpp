@@ -27,8 +27,8 @@ TEST_CASE("the kernel of a linear network is X X' for each output and does not m
       "{type: jacobian_rank, name: wide, examples: 12, method: svd}, "
       "{type: jacobian_rank, name: factored, examples: 12, method: tsqr}, "
       "{type: tangent_kernel, name: certified, examples: 5, certificate: true, memory: 1GiB}, "
-      "{type: tangent_kernel, name: numpy, examples: 5, save: npy}, {type: jacobian_rank, name: unsaved, "
-      "examples: 5, save: false}]",
+      "{type: tangent_kernel, name: numpy, every: 3, examples: 5, save: npy}, "
+      "{type: jacobian_rank, name: unsaved, examples: 5, save: false}]",
       folder.path());
   const Tensor x = data.train.inputs.index_select(0, choose_examples(data, 5, Selection::random, Seed(1)));
   const Tensor eigenvalues = torch::linalg_eigvalsh(x.mm(x.t()));
