@@ -78,7 +78,7 @@ TEST_CASE("a run is not taken up again when a number that it recorded was change
     const test::TemporaryFolder folder;
     const RunDirectory directory(folder.path());
     const Run run = small_run("probes: [gradient]\n");
-    StopAtStep stopper(5);
+    test::StopAtReport stopper(2);
     REQUIRE(execute(run, directory, stopper.options) == Outcome::interrupted);
     std::string bytes = read_file(folder / name);
     const size_t place = name.ends_with(".csv") ? bytes.find('\n') + 1 : bytes.size() / 2;
@@ -94,7 +94,7 @@ TEST_CASE("of a thousand flipped bits in a run's archives none is overlooked", "
   const test::TemporaryFolder folder;
   const RunDirectory directory(folder.path());
   const Run run = small_run("probes: [{type: jacobian_rank, examples: 4}]\n");
-  StopAtStep stopper(3);
+  test::StopAtReport stopper(2);
   REQUIRE(execute(run, directory, stopper.options) == Outcome::interrupted);
   std::vector<std::string> files{read_file(directory.checkpoint())};
   REQUIRE(execute(run, directory, {}) == Outcome::epoch_limit);
