@@ -360,7 +360,11 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   Recorder recorder(run, directory, options, threads, train_examples, hashes, resume_from);
   if (resume_from != nullptr) trainer.load(resume_from->archive("trainer"));
   // From here on a run that goes on is not finished any more.
-  std::filesystem::remove(directory.outcome());
+  std::error_code error;
+  do std::filesystem::remove(directory.outcome(), error);
+  while (error == std::errc::interrupted);
+  if (error)
+    throw DataError(fmt::format("{}: cannot remove: {}", directory.outcome().string(), error.message()));
 
   const Outcome outcome = trainer.run(recorder);
   recorder.finish(trainer);
