@@ -149,6 +149,34 @@ TEST_CASE("weights of a check are new in every call, of either sign and of no tw
   CHECK(std::abs(u.sign().mean().item<double>()) < 0.2);
 }
 
+TEST_CASE("a gradient a thousandth off is told from a right one, however many rows it is summed over",
+          "[analysis][kernel_check]") {
+  torch::manual_seed(16);
+  constexpr int64_t rows = 4000, a = 30, b = 20;
+  KernelTerm term;
+  term.form = TermForm::product;
+  term.outputs = 1;
+  term.cotangents = torch::randn({rows, 1, b});
+  CheckDraws draws;
+  const Tensor u = draws.weights(rows).view({rows, 1});
+  const Tensor d = (term.cotangents.squeeze(1).to(torch::kDouble) * u).t();
+  autograd::ParameterUse use;
+  const auto tell = [&](const Tensor& gradient) {
+    term.inputs = TermInputs(use, rows, 0, 0, torch::kFloat);
+    CHECK(gradient_error(term, u, gradient.to(torch::kFloat), {}, draws) < 1e-5);
+    const Tensor wrong = gradient + 1e-3 * gradient.norm() / std::sqrt(a * b) * torch::randn({b, a});
+    CHECK(gradient_error(term, u, wrong.to(torch::kFloat), {}, draws) > allowed_capture_error(torch::kFloat));
+  };
+  use.kind = autograd::UseKind::product;
+  use.shape = {a, b};
+  use.output = {rows, b};
+  use.saved = torch::randn({rows, a});
+  tell(d.mm(use.saved.to(torch::kDouble)));
+  use.kind = autograd::UseKind::lookup;
+  use.saved = torch::randint(a, {rows}, torch::kLong);
+  tell(d.mm(torch::one_hot(use.saved, a).to(torch::kDouble)));
+}
+
 TEST_CASE("signs that cancel in a kernel of rank one raise no alarm", "[analysis][kernel_check]") {
   torch::nn::Linear linear(torch::nn::LinearOptions(1, 1).bias(false));
   const NetworkFunction function(*linear, [&](const Tensor& x) { return linear->forward(x); });

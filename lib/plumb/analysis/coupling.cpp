@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include <fmt/ranges.h>
@@ -103,7 +102,9 @@ class CouplingCheck {
     if (company.size() == 1) {
       try {
         return function_(inputs_.slice(0, company[0], company[0] + 1));
-      } catch (const c10::Error&) {
+      } catch (const ContractError&) {
+        throw;
+      } catch (const std::exception&) {
         // Some layers refuse a single example: then twice the same.
         return predict({company[0], company[0]}).slice(0, 0, 1);
       }
@@ -177,8 +178,7 @@ class CouplingCheck {
     }
     throw ContractError(
         fmt::format("the network couples examples: its prediction for example {0} depends on the rest of the "
-                    "batch, among "
-                    "others on example {1} (example {0} depends on example {1})",
+                    "batch, among others on example {1} (example {0} depends on example {1})",
                     example, others[0]));
   }
 

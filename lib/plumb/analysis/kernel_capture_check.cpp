@@ -14,14 +14,16 @@ namespace {
 using autograd::ParameterUse;
 using autograd::UseKind;
 
-/// What the rounding of a use's gradient is relative to: it may cancel, as the gradient of a bias does that a
-/// softmax or a normalization takes away again; the norms of its factors do not.
+/// At least what the rounding of a use's gradient is relative to: the gradient may cancel, as that of a bias
+/// does which a softmax or a normalization takes away again; its summands, or the norms of its factors, do
+/// not.
 double size_of_factors(const ParameterUse& use, const Tensor& d) {
   if (!d.defined()) return 0;
   const double norm = fast_norm(d) * std::abs(use.factor);
   if (!use.saved.defined() || !use.saved.is_floating_point()) return norm;
   if (use.kind == UseKind::scale) return fast_norm(d * use.saved) * std::abs(use.factor);
-  return norm * fast_norm(use.saved);
+  // As if every row were one of ten thousand: the norms bound sums whose rows all agree.
+  return 1e-2 * norm * fast_norm(use.saved);
 }
 
 }  // namespace
@@ -60,7 +62,8 @@ void KernelPlan::check_terms(const KernelRecording& recording, const std::vector
       Tensor expected = gradient.reshape({-1});
       if (bias.defined()) expected = at::cat({expected, bias.reshape({-1})});
       const Tensor found = pull_back_rows(terms[t], check.weights);
-      double size = std::max(fast_norm(expected), 1e-300);
+      const Tensor norms = at::linalg_vector_norm(terms[t].rows, 2, at::IntArrayRef{2});
+      double size = std::max({fast_norm(expected), fast_norm(norms), 1e-300});
       for (const size_t use : part.uses)
         size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
       judge(p, fast_norm(found - expected.to(found.scalar_type())) / size);

@@ -226,38 +226,26 @@ Tensor TermInputs::slice(int64_t begin, int64_t end) const {
   return part;
 }
 
-Tensor TermInputs::weighted_by(const Tensor& d) const {
-  const int64_t b = d.size(1);
+std::pair<Tensor, double> TermInputs::weighted_by(const Tensor& d) const {
   if (kind_ == UseKind::lookup) {
     const Tensor indices = saved_.flatten().to(at::kLong);
-    const Tensor rows = d.transpose(1, 2).reshape({-1, b}) * indices.ne(skipped_).unsqueeze(1) * factor_;
-    return at::zeros({classes_, b}, d.options()).index_add_(0, indices, rows).t();
+    const Tensor counted = d.flatten() * indices.ne(skipped_) * factor_;
+    return {at::zeros({classes_}, d.options()).index_add_(0, indices, counted), fast_norm(counted)};
   }
   // Patches of some examples at a time.
   constexpr int64_t numbers = 1 << 20;
   const Tensor first = slice(0, 1);
   const int64_t step = std::max<int64_t>(1, numbers / std::max<int64_t>(1, first.numel()));
-  Tensor sum = at::zeros({b, first.size(2)}, d.options());
+  Tensor sum = at::zeros({first.size(2)}, d.options());
+  double size = 0;
   for (int64_t i = 0; i < examples_; i += step) {
     const int64_t end = std::min(examples_, i + step);
     const Tensor u = (end - i == 1 && i == 0 ? first : slice(i, end)).flatten(0, 1);
-    sum.addmm_(d.slice(0, i, end).transpose(0, 1).reshape({b, -1}), u);
+    const Tensor weights = d.slice(0, i, end).reshape({-1});
+    sum.addmv_(u.t(), weights);
+    size = std::hypot(size, fast_norm(at::linalg_vector_norm(u, 2, at::IntArrayRef{1}) * weights));
   }
-  return sum;
-}
-
-double TermInputs::norm() const {
-  if (kind_ == UseKind::lookup)
-    return std::abs(factor_) * std::sqrt(static_cast<double>(saved_.ne(skipped_).sum().item<int64_t>()));
-  // An image's pixel is in at most as many patches as the kernel has entries, and mostly in that many.
-  const double patches = kind_ == UseKind::convolution
-                             ? static_cast<double>(c10::multiply_integers(convolution_.kernel)) /
-                                   static_cast<double>(c10::multiply_integers(convolution_.stride))
-                             : 1;
-  const double of_saved = fast_norm(saved_.to(dtype_));
-  const double biases =
-      bias_ * bias_ * static_cast<double>(saved_.numel() / std::max<int64_t>(1, saved_.size(-1)));
-  return std::sqrt(factor_ * factor_ * patches * of_saved * of_saved + biases);
+  return {sum, size};
 }
 
 Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
@@ -286,15 +274,15 @@ double gradient_error(const KernelTerm& term, const Tensor& weights, const Tenso
   const Tensor flat = d.flatten(2);
   const Tensor sums = (outputs == 1 ? flat.squeeze(1) * u : at::bmm(u.unsqueeze(1), flat)).view({n, b, -1});
   const Tensor z = draws.weights(b).to(d.options());
-  const Tensor along = sums.size(2) == 1 ? at::mv(sums.view({n, b}), z).view({n, 1, 1})
-                                         : at::matmul(z.view({1, b}), sums);  // (n, 1, T)
-  const Tensor found = term.inputs.weighted_by(along).flatten();
+  const Tensor along = sums.size(2) == 1 ? at::mv(sums.view({n, b}), z).view({n, 1})
+                                         : at::matmul(z.view({1, b}), sums).squeeze(1);  // (n, T)
+  const auto [found, size_of_sum] = term.inputs.weighted_by(along);
   Tensor expected = at::mv(gradient.to(d.scalar_type()).t(), z);
   if (bias_gradient.defined())
     expected = at::cat({expected, at::dot(bias_gradient.to(d.scalar_type()), z).view({1})});
   else if (found.size(0) > expected.size(0))
     expected = at::cat({expected, found.slice(0, expected.size(0))});
-  const double size = std::max({fast_norm(sums) * term.inputs.norm(), fast_norm(found), fast_norm(expected)});
+  const double size = std::max({size_of_sum, fast_norm(found), fast_norm(expected)});
   return size == 0 ? 0 : fast_norm(found - expected) / size;
 }
 

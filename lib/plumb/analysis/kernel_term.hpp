@@ -2,6 +2,7 @@
 /// summed from.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "plumb/analysis/random_weights.hpp"
@@ -35,10 +36,9 @@ class TermInputs {
   int64_t examples() const { return examples_; }
   double bias() const { return bias_; }
   bool is_lookup() const { return kind_ == autograd::UseKind::lookup; }
-  /// The sum over examples and positions of d_t u_t', (b, a), for d (examples, b, T).
-  Tensor weighted_by(const Tensor& d) const;
-  /// |u|, over examples and positions.
-  double norm() const;
+  /// The sum over examples and positions of d_t u_t, (a), for d (examples, T); and the root of the sum of
+  /// |d_t u_t|^2, which does not cancel.
+  std::pair<Tensor, double> weighted_by(const Tensor& d) const;
   /// Every <u_t u~_t'>: (T examples of mine, T' examples of the other).
   Tensor gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
               int64_t other_end) const;

@@ -8,6 +8,7 @@
 
 #include "plumb/analysis/coupling.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/models/parameters.hpp"
 
 namespace plumb {
 namespace {
@@ -102,12 +103,11 @@ NetworkFunction::NetworkFunction(Network& network)
 
 NetworkFunction::NetworkFunction(torch::nn::Module& module, Forward forward)
     : module_(&module), forward_(std::move(forward)) {
-  for (const auto& item : module.named_parameters()) {
-    const bool seen = std::any_of(parameters_.begin(), parameters_.end(),
-                                  [&](const Tensor& other) { return other.is_same(item.value()); });
-    if (FrozenParameters::of_process().is_frozen(item.value()) || seen) continue;
-    names_.push_back(item.key());
-    parameters_.push_back(item.value());
+  for (const auto& [name, value] : named_trainable_parameters(module)) {
+    // Another function may need its gradient for the moment.
+    if (FrozenParameters::of_process().is_frozen(value)) continue;
+    names_.push_back(name);
+    parameters_.push_back(value);
   }
 }
 
@@ -124,6 +124,7 @@ NetworkFunction NetworkFunction::restricted(const std::vector<std::string>& name
   std::vector<bool> used(names.size(), false);
   std::vector<std::string> known;
   for (const auto& item : module_->named_parameters()) {
+    // By every name that a shared parameter has.
     known.push_back(item.key());
     bool wanted = false;
     for (size_t i = 0; i < names.size(); ++i) {

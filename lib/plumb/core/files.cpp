@@ -96,10 +96,8 @@ void flush_files(const std::vector<std::filesystem::path>& files) {
 }
 
 void make_directory(const std::filesystem::path& folder) {
-  std::error_code error;
-  do {
-    std::filesystem::create_directories(folder, error);
-  } while (error == std::errc::interrupted);
+  const std::error_code error =
+      uninterrupted_error([&](auto& failed) { std::filesystem::create_directories(folder, failed); });
   if (!error) return;
   std::error_code unknown;
   for (std::filesystem::path part = folder; part.has_relative_path(); part = part.parent_path())

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <string_view>
+#include <system_error>
 
 namespace plumb {
 
@@ -13,6 +14,16 @@ auto uninterrupted(Call call) {
   auto result = call();
   while (result == -1 && errno == EINTR) result = call();
   return result;
+}
+
+/// The same for std::filesystem: call(error) is repeated while a signal interrupts it. Returns its last
+/// error.
+template <class Call>
+std::error_code uninterrupted_error(Call call) {
+  std::error_code error;
+  do call(error);
+  while (error == std::errc::interrupted);
+  return error;
 }
 
 /// Writes all of `bytes`, in as many parts as it takes; false, with errno set, when that cannot be done.

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/system_call.hpp"
 
 namespace plumb {
 namespace {
@@ -59,6 +60,12 @@ std::string without_name(const std::string& problem, const fs::path& file) {
   return problem.starts_with(name) ? problem.substr(name.size()) : problem;
 }
 
+/// One that is not there is none.
+void remove_one(const fs::path& file) {
+  const std::error_code error = uninterrupted_error([&](auto& failed) { fs::remove(file, failed); });
+  if (error) throw DataError(fmt::format("{}: cannot remove: {}", file.string(), error.message()));
+}
+
 }  // namespace
 
 LoadedCheckpoint load_checkpoint(const Run& run, const RunDirectory& directory) {
@@ -92,20 +99,19 @@ LoadedCheckpoint load_checkpoint(const Run& run, const RunDirectory& directory) 
 }
 
 void save_checkpoint(const Archive& archive, const RunDirectory& directory) {
-  std::error_code absent;
-  fs::rename(directory.checkpoint(), directory.previous_checkpoint(), absent);
+  // Where there is none yet, or it cannot be renamed, the one before stays what it was.
+  uninterrupted_error(
+      [&](auto& failed) { fs::rename(directory.checkpoint(), directory.previous_checkpoint(), failed); });
   archive.save(directory.checkpoint());
 }
 
 void remove_checkpoints(const RunDirectory& directory) {
-  std::error_code absent;
-  fs::remove(directory.checkpoint(), absent);
+  remove_one(directory.checkpoint());
   remove_previous_checkpoint(directory);
 }
 
 void remove_previous_checkpoint(const RunDirectory& directory) {
-  std::error_code absent;
-  fs::remove(directory.previous_checkpoint(), absent);
+  remove_one(directory.previous_checkpoint());
 }
 
 }  // namespace plumb

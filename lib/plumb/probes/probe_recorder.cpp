@@ -9,6 +9,7 @@
 #include <torch/torch.h>
 
 #include "plumb/core/npy.hpp"
+#include "plumb/core/system_call.hpp"
 #include "plumb/models/parameters.hpp"
 #include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/shared_kernel.hpp"
@@ -16,6 +17,13 @@
 
 namespace plumb {
 namespace {
+
+/// Removes a file, or a folder with all in it; one that is not there is none. Throws DataError.
+void remove_recorded(const std::filesystem::path& path) {
+  const std::error_code error =
+      uninterrupted_error([&](auto& failed) { std::filesystem::remove_all(path, failed); });
+  if (error) throw DataError(fmt::format("{}: cannot remove: {}", path.string(), error.message()));
+}
 
 /// What a measurement could leave behind, put back at the end of its scope.
 class Undisturbed {
@@ -108,8 +116,7 @@ ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path 
                       "it to start afresh",
                       (folder_.parent_path() / "checkpoint.pt").string()));
   } else {
-    std::error_code absent;
-    std::filesystem::remove_all(folder_, absent);
+    remove_recorded(folder_);
   }
   const std::vector<std::string> names = probe_names(choices);
   const std::vector<int64_t> asked = examples_asked(choices);
@@ -166,7 +173,7 @@ void ProbeRecorder::remove_later_measurements(const Entry& entry, int64_t step) 
   const std::filesystem::path notes = folder_ / (entry.name + ".txt"), tensors = folder_ / entry.name;
   std::error_code absent;
   if (entry.notes.empty())
-    std::filesystem::remove(notes, absent);
+    remove_recorded(notes);
   else
     write_file_atomically(notes, entry.notes);
   std::vector<std::filesystem::path> later;
@@ -175,8 +182,8 @@ void ProbeRecorder::remove_later_measurements(const Entry& entry, int64_t step) 
     if (name.starts_with("step_") && std::strtoll(name.c_str() + 5, nullptr, 10) >= step)
       later.push_back(file.path());
   }
-  for (const std::filesystem::path& file : later) std::filesystem::remove(file, absent);
-  if (std::filesystem::is_empty(tensors, absent)) std::filesystem::remove(tensors, absent);
+  for (const std::filesystem::path& file : later) remove_recorded(file);
+  if (std::filesystem::is_empty(tensors, absent)) remove_recorded(tensors);
 }
 
 void ProbeRecorder::share_kernel(Entry& entry) const {
