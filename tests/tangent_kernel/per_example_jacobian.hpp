@@ -14,7 +14,11 @@ namespace plumb::test {
 Tensor per_example_jacobian(const std::function<Tensor(const Tensor&)>& forward,
                             const std::vector<Tensor>& parameters, const Tensor& inputs);
 
-/// The same from predictions of the whole batch, in which examples may meet.
+/// J^T u (p), float64, from one backward pass for each example.
+Tensor per_example_pull_back(const std::function<Tensor(const Tensor&)>& forward,
+                             const std::vector<Tensor>& parameters, const Tensor& inputs, const Tensor& u);
+
+/// J from predictions of the whole batch, in which examples may meet.
 Tensor whole_batch_jacobian(const std::function<Tensor(const Tensor&)>& forward,
                             const std::vector<Tensor>& parameters, const Tensor& inputs);
 

@@ -51,6 +51,8 @@ class RandomReference {
   template <class Error>
   double with_rounding(const Error& error, const ReferenceBatch& batch, const ReferenceBatch& other) const;
   const Tensor& rounding(const ReferenceBatch& batch) const;
+  /// (p): what J^T u of every example alone is off in float32, in units of its epsilon.
+  Tensor pull_back_rounding(const ReferenceBatch& batch, const Tensor& u) const;
   ReferenceBatch reference(const Tensor& inputs, const Tensor& exact_inputs, bool first) const;
   bool is_coupled(const ReferenceBatch& batch, const Tensor& exact_inputs) const;
 
