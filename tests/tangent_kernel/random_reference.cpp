@@ -15,9 +15,12 @@ double epsilon_of(at::ScalarType dtype) { return dtype == at::kDouble ? double_e
 /// What is granted without asking how the network rounds: relative to the sizes of two rows of J.
 double granted(at::ScalarType dtype) { return dtype == at::kDouble ? 1e-10 : 2e-5; }
 
-/// What is granted beside measured rounding, which may be 0 by chance: relative to the sizes of two whole
-/// rows of J, or of one.
-double floor_of(at::ScalarType dtype) { return dtype == at::kDouble ? 1e-15 : 2e-9; }
+/// What is granted beside measured rounding, which may be 0 by chance, for whole rows of J of these sizes and
+/// roundings. What float32 rounds to 0 (a softmax that is 1) can be small numbers with large errors in
+/// float64: there any parameter may round as much as all of them.
+Tensor floor_of(at::ScalarType dtype, const Tensor& sizes, const Tensor& roundings) {
+  return dtype == at::kDouble ? 1e-15 * sizes + double_epsilon * roundings : 2e-9 * sizes;
+}
 
 std::vector<Tensor> parameters_of(const RandomNetwork& network) { return network.function().parameters(); }
 
@@ -140,9 +143,10 @@ double RandomReference::kernel_error(const Tensor& found, const ReferenceBatch& 
           a = a + before(left_rounding);
           b = b + before(right_rounding);
           allowed += 50 * epsilon_of(dtype_) * a.outer(b);
-          allowed +=
-              floor_of(dtype_) *
-              row_sizes(left.jacobian, outputs_, summed).outer(row_sizes(right.jacobian, outputs_, summed));
+          const Tensor mine = row_sizes(left.jacobian, outputs_, summed),
+                       theirs = row_sizes(right.jacobian, outputs_, summed);
+          allowed += floor_of(dtype_, mine, row_sizes(left_rounding, outputs_, summed)).outer(theirs) +
+                     mine.outer(floor_of(dtype_, theirs, row_sizes(right_rounding, outputs_, summed)));
         }
         return largest(difference, allowed);
       },
@@ -162,7 +166,8 @@ double RandomReference::product_error(const Tensor& found, const ReferenceBatch&
         if (rounded.defined()) {
           const Tensor sizes = row_sizes(rounded * reached, 1, false);
           allowed += 50 * epsilon_of(dtype_) * torch::maximum(sizes, sizes.mean()) * w.norm();
-          allowed += floor_of(dtype_) * row_sizes(batch.jacobian, 1, false) * w.norm();
+          allowed +=
+              floor_of(dtype_, row_sizes(batch.jacobian, 1, false), row_sizes(rounded, 1, false)) * w.norm();
         }
         return largest(found.detach().to(at::kDouble) - expected, allowed);
       },
@@ -185,7 +190,7 @@ double RandomReference::transposed_error(const Tensor& found, const ReferenceBat
             allowed +=
                 50 * epsilon_of(dtype_) *
                     (rounded.slice(1, begin, end).norm() * w.norm() + together.slice(0, begin, end).norm()) +
-                10 * floor_of(dtype_) * batch.jacobian.norm() * w.norm();
+                10 * floor_of(dtype_, batch.jacobian.norm(), rounded.norm()) * w.norm();
           worst = std::max(
               worst, largest((found.detach().to(at::kDouble) - expected).slice(0, begin, end), allowed));
         }
@@ -208,7 +213,8 @@ double RandomReference::jacobian_error(const Tensor& found, const ReferenceBatch
           if (rounded.defined()) {
             const Tensor before = torch::maximum(sizes(rounded), sizes(rounded).mean());
             allowed = allowed + 50 * epsilon_of(dtype_) * before +
-                      10 * floor_of(dtype_) * row_sizes(batch.jacobian, 1, false).unsqueeze(1);
+                      10 * floor_of(dtype_, row_sizes(batch.jacobian, 1, false), row_sizes(rounded, 1, false))
+                               .unsqueeze(1);
           }
           worst = std::max(worst, largest(difference.slice(1, begin, end), allowed));
         }

@@ -31,15 +31,18 @@ class BookedExamples {
     }
   }
 
-  /// |sum - D| / |D| at a use, where D is what arrived from the weights.
-  double error(size_t use, const std::vector<Tensor>& of_weights) const {
+  /// |sum - D| / |D| at a use, where D is what arrived from the weights; where that is more than `allowed`,
+  /// relative to the larger of both.
+  double error(size_t use, const std::vector<Tensor>& of_weights, double allowed) const {
     const Tensor &sum = sums_[first_like(use)], &d = of_weights[use];
     if (!d.defined() && !sum.defined()) return 0;
     if (!d.defined() || !sum.defined())
       return (d.defined() ? d : sum).count_nonzero().item<int64_t>() > 0 ? 1 : 0;
     const Tensor first = examples_first(uses_[use], d.unsqueeze(0))[0];
-    const double size = std::max(fast_norm(first), fast_norm(sum));
-    return size == 0 ? 0 : fast_norm(sum - first) / size;
+    const double difference = fast_norm(sum - first);
+    double size = fast_norm(first);
+    if (!(difference <= allowed * size)) size = std::max(size, fast_norm(sum));
+    return difference == 0 ? 0 : difference / std::max(size, 1e-300);
   }
 
  private:

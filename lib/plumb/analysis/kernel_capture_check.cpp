@@ -40,11 +40,14 @@ void KernelPlan::check_terms(const KernelRecording& recording, const std::vector
     const Tensor& found = gradients[static_cast<size_t>(p)];
     return found.defined() ? found : at::zeros_like(function_.parameters()[static_cast<size_t>(p)]);
   };
-  const auto judge = [&](int64_t parameter, double error) {
-    const auto p = static_cast<size_t>(parameter);
+  const auto allowed_of = [&](int64_t p) {
+    return allowed_capture_error(function_.parameters()[static_cast<size_t>(p)].scalar_type());
+  };
+  const auto judge = [&](int64_t p, double error) {
     check.error = std::max(check.error, error);
-    if (error <= allowed_capture_error(function_.parameters()[p].scalar_type())) return;
-    check.wrong[p] = fmt::format("its recorded uses do not give its gradient, off by {:.1e}", error);
+    if (error <= allowed_of(p)) return;
+    check.wrong[static_cast<size_t>(p)] =
+        fmt::format("its recorded uses do not give its gradient, off by {:.1e}", error);
   };
   for (size_t t = 0; t < terms.size(); ++t) {
     const int64_t p = terms[t].parameter;
@@ -62,11 +65,14 @@ void KernelPlan::check_terms(const KernelRecording& recording, const std::vector
       Tensor expected = gradient.reshape({-1});
       if (bias.defined()) expected = at::cat({expected, bias.reshape({-1})});
       const Tensor found = pull_back_rows(terms[t], check.weights);
-      const Tensor norms = at::linalg_vector_norm(terms[t].rows, 2, at::IntArrayRef{2});
-      double size = std::max({fast_norm(expected), fast_norm(norms), 1e-300});
-      for (const size_t use : part.uses)
-        size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
-      judge(p, fast_norm(found - expected.to(found.scalar_type())) / size);
+      const double difference = fast_norm(found - expected.to(found.scalar_type()));
+      double size = std::max(fast_norm(expected), 1e-300);
+      if (!(difference <= allowed_of(p) * size)) {
+        size = std::max(size, fast_norm(at::linalg_vector_norm(terms[t].rows, 2, at::IntArrayRef{2})));
+        for (const size_t use : part.uses)
+          size = std::max(size, size_of_factors(recording.uses[use], arrived[use]));
+      }
+      judge(p, difference / size);
       continue;
     }
     const ParameterUse& use = recording.uses[part.uses[0]];
@@ -76,7 +82,8 @@ void KernelPlan::check_terms(const KernelRecording& recording, const std::vector
                                                      : gradient.reshape({-1, b}).t();
     if (use.kind == UseKind::convolution) matrix = matrix.slice(0, begin, begin + b);
     judge(p, gradient_error(terms[t], check.weights, matrix,
-                            bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias, draws));
+                            bias.defined() ? bias.reshape({-1}).slice(0, begin, begin + b) : bias,
+                            allowed_of(p), draws));
   }
 }
 

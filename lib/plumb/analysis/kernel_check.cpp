@@ -27,10 +27,10 @@ double squared(const std::vector<Tensor>& a) {
 
 KernelIdentity identity_of(const Tensor& kernel, const Tensor& u, const Tensor& v, bool symmetric) {
   KernelIdentity identity;
-  const Tensor product = at::mv(kernel, v.to(kernel.options())).to(at::kDouble);
+  const Tensor right = v.to(kernel.options()), left = symmetric ? right : u.to(kernel.options());
+  const Tensor product = at::mv(kernel, right).to(at::kDouble);
   identity.of_kernel = at::dot(u.to(product.device()), product).item<double>();
   // The root mean square over signs of the weights; for v = u, the mean.
-  const Tensor left = u.to(kernel.options()), right = v.to(kernel.options());
   identity.size =
       symmetric ? at::dot(left.square(), kernel.diagonal()).item<double>()
                 : std::sqrt(at::dot(left.square(), at::mv(kernel.square(), right.square())).item<double>());

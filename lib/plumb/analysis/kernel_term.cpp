@@ -226,26 +226,44 @@ Tensor TermInputs::slice(int64_t begin, int64_t end) const {
   return part;
 }
 
-std::pair<Tensor, double> TermInputs::weighted_by(const Tensor& d) const {
+Tensor TermInputs::weighted_by(const Tensor& d) const {
   if (kind_ == UseKind::lookup) {
     const Tensor indices = saved_.flatten().to(at::kLong);
-    const Tensor counted = d.flatten() * indices.ne(skipped_) * factor_;
-    return {at::zeros({classes_}, d.options()).index_add_(0, indices, counted), fast_norm(counted)};
+    return at::zeros({classes_}, d.options())
+        .index_add_(0, indices, d.flatten() * indices.ne(skipped_) * factor_);
   }
-  // Patches of some examples at a time.
-  constexpr int64_t numbers = 1 << 20;
-  const Tensor first = slice(0, 1);
-  const int64_t step = std::max<int64_t>(1, numbers / std::max<int64_t>(1, first.numel()));
-  Tensor sum = at::zeros({first.size(2)}, d.options());
+  Tensor sum;
+  in_pieces([&](int64_t begin, int64_t end, const Tensor& u) {
+    const Tensor weights = d.slice(0, begin, end).reshape({-1});
+    if (sum.defined())
+      sum.addmv_(u.t(), weights);
+    else
+      sum = at::mv(u.t(), weights);
+  });
+  return sum;
+}
+
+double TermInputs::size_of_weighted(const Tensor& d) const {
+  if (kind_ == UseKind::lookup)
+    return fast_norm(d.flatten() * saved_.flatten().to(at::kLong).ne(skipped_) * factor_);
   double size = 0;
+  in_pieces([&](int64_t begin, int64_t end, const Tensor& u) {
+    const Tensor norms = at::linalg_vector_norm(u, 2, at::IntArrayRef{1});
+    size = std::hypot(size, fast_norm(norms * d.slice(0, begin, end).reshape({-1})));
+  });
+  return size;
+}
+
+template <class Work>
+void TermInputs::in_pieces(const Work& work) const {
+  constexpr int64_t numbers = 1 << 20;
+  // Patches of convolutions are made for the piece: as many examples as their numbers allow.
+  const int64_t each = slice(0, 1).numel();
+  const int64_t step = std::max<int64_t>(1, numbers / std::max<int64_t>(1, each));
   for (int64_t i = 0; i < examples_; i += step) {
     const int64_t end = std::min(examples_, i + step);
-    const Tensor u = (end - i == 1 && i == 0 ? first : slice(i, end)).flatten(0, 1);
-    const Tensor weights = d.slice(0, i, end).reshape({-1});
-    sum.addmv_(u.t(), weights);
-    size = std::hypot(size, fast_norm(at::linalg_vector_norm(u, 2, at::IntArrayRef{1}) * weights));
+    work(i, end, slice(i, end).flatten(0, 1));
   }
-  return {sum, size};
 }
 
 Tensor TermInputs::gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
@@ -266,7 +284,7 @@ Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights) {
 }
 
 double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
-                      const Tensor& bias_gradient, CheckDraws& draws) {
+                      const Tensor& bias_gradient, double allowed, CheckDraws& draws) {
   const Tensor& d = term.cotangents;  // (examples, outputs, b) or (examples, outputs, b, T)
   if (d.numel() == 0) return fast_norm(gradient) > 0 ? 1 : 0;
   const int64_t n = d.size(0), outputs = d.size(1), b = d.size(2);
@@ -276,14 +294,18 @@ double gradient_error(const KernelTerm& term, const Tensor& weights, const Tenso
   const Tensor z = draws.weights(b).to(d.options());
   const Tensor along = sums.size(2) == 1 ? at::mv(sums.view({n, b}), z).view({n, 1})
                                          : at::matmul(z.view({1, b}), sums).squeeze(1);  // (n, T)
-  const auto [found, size_of_sum] = term.inputs.weighted_by(along);
+  const Tensor found = term.inputs.weighted_by(along);
   Tensor expected = at::mv(gradient.to(d.scalar_type()).t(), z);
   if (bias_gradient.defined())
     expected = at::cat({expected, at::dot(bias_gradient.to(d.scalar_type()), z).view({1})});
   else if (found.size(0) > expected.size(0))
     expected = at::cat({expected, found.slice(0, expected.size(0))});
-  const double size = std::max({size_of_sum, fast_norm(found), fast_norm(expected)});
-  return size == 0 ? 0 : fast_norm(found - expected) / size;
+  const double difference = fast_norm(found - expected);
+  double size = fast_norm(expected);
+  // The size of the summands, which may cancel, is at least that of the sum: asked for where that decides.
+  if (!(difference <= allowed * size))
+    size = std::max({size, fast_norm(found), term.inputs.size_of_weighted(along)});
+  return difference == 0 ? 0 : difference / std::max(size, 1e-300);
 }
 
 void add_contribution(const Tensor& block, const KernelTerm& left, const KernelTerm& right,
@@ -320,7 +342,7 @@ void mirror_lower_half(const Tensor& matrix) {
   for (int64_t i = 0; i < size; i += tile_rows) {
     const int64_t end = std::min(size, i + tile_rows);
     const Tensor rows = matrix.slice(0, i, end);
-    matrix.slice(0, 0, i).slice(1, i, end).copy_(rows.slice(1, 0, i).t());
+    if (i > 0) matrix.slice(0, 0, i).slice(1, i, end).copy_(rows.slice(1, 0, i).t());
     const Tensor diagonal = rows.slice(1, i, end);
     diagonal.copy_(diagonal.tril() + diagonal.tril(-1).t());
   }

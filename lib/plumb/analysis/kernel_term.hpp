@@ -36,14 +36,19 @@ class TermInputs {
   int64_t examples() const { return examples_; }
   double bias() const { return bias_; }
   bool is_lookup() const { return kind_ == autograd::UseKind::lookup; }
-  /// The sum over examples and positions of d_t u_t, (a), for d (examples, T); and the root of the sum of
-  /// |d_t u_t|^2, which does not cancel.
-  std::pair<Tensor, double> weighted_by(const Tensor& d) const;
+  /// The sum over examples and positions of d_t u_t, (a), for d (examples, T).
+  Tensor weighted_by(const Tensor& d) const;
+  /// The root of the sum of |d_t u_t|^2, which does not cancel.
+  double size_of_weighted(const Tensor& d) const;
   /// Every <u_t u~_t'>: (T examples of mine, T' examples of the other).
   Tensor gram(int64_t begin, int64_t end, const TermInputs& other, int64_t other_begin,
               int64_t other_end) const;
 
  private:
+  /// work(begin, end, the u_t of these examples), (T examples, a).
+  template <class Work>
+  void in_pieces(const Work& work) const;
+
   autograd::UseKind kind_ = autograd::UseKind::product;
   Tensor saved_;
   autograd::ConvolutionShape convolution_;
@@ -68,10 +73,10 @@ Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights);
 
 /// By how much the term's J_p' u differs from `gradient`, LibTorch's, as a matrix (b, a) of one group: both
 /// multiplied by a random vector z (b) from the left, which costs no product of matrices (Freivalds 1979).
-/// `bias_gradient` (b): of the bias that is taken along; undefined: none. Relative to the norms of all
-/// factors, which do not cancel, or to the gradient's.
+/// `bias_gradient` (b): of the bias that is taken along; undefined: none. Relative to the gradient; where
+/// that is more than `allowed`, to the size of its summands, which do not cancel.
 double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
-                      const Tensor& bias_gradient, CheckDraws& draws);
+                      const Tensor& bias_gradient, double allowed, CheckDraws& draws);
 
 /// How the kernel's entries are indexed.
 enum class KernelOutputs {

@@ -1,7 +1,10 @@
 #include "plumb/analysis/network_function.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
@@ -36,30 +39,43 @@ bool draws_noise(const torch::nn::Module& module) {
 /// The states of LibTorch's own generators that a forward pass on a device could draw from.
 class GeneratorWatch {
  public:
-  explicit GeneratorWatch(const at::Device& device) : device_(device), before_(states()) {}
+  explicit GeneratorWatch(const at::Device& device)
+      : device_(device), cpu_before_(cpu_state()), device_before_(device_state()) {}
 
   bool has_drawn() const {
-    const auto now = states();
-    for (size_t i = 0; i < now.size(); ++i)
-      if (!now[i].equal(before_[i])) return true;
-    return false;
+    const CpuState now = cpu_state();
+    if (now.next_float != cpu_before_.next_float || now.next_double != cpu_before_.next_double ||
+        now.engine.next_ != cpu_before_.engine.next_ || now.engine.left_ != cpu_before_.engine.left_ ||
+        now.engine.seed_ != cpu_before_.engine.seed_ || now.engine.state_ != cpu_before_.engine.state_)
+      return true;
+    return device_before_.defined() && !device_state().equal(device_before_);
   }
 
  private:
-  std::vector<Tensor> states() const {
-    std::vector<Tensor> found;
-    const auto add = [&](const at::Device& device) {
-      at::Generator generator = at::globalContext().defaultGenerator(device);
-      const std::lock_guard<std::mutex> lock(generator.mutex());
-      found.push_back(generator.get_state());
-    };
-    add(at::kCPU);
-    if (device_.is_cuda()) add(device_);
-    return found;
+  /// What Generator::get_state packs into a tensor, which takes longer than a small network's forward pass.
+  struct CpuState {
+    at::mt19937_data_pod engine;
+    decltype(std::declval<at::CPUGeneratorImpl>().next_float_normal_sample()) next_float;
+    decltype(std::declval<at::CPUGeneratorImpl>().next_double_normal_sample()) next_double;
+  };
+
+  static CpuState cpu_state() {
+    at::Generator generator = at::detail::getDefaultCPUGenerator();
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    auto* cpu = generator.get<at::CPUGeneratorImpl>();
+    return {cpu->engine().data(), cpu->next_float_normal_sample(), cpu->next_double_normal_sample()};
+  }
+
+  Tensor device_state() const {
+    if (!device_.is_cuda()) return {};
+    at::Generator generator = at::globalContext().defaultGenerator(device_);
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    return generator.get_state();
   }
 
   at::Device device_;
-  std::vector<Tensor> before_;
+  CpuState cpu_before_;
+  Tensor device_before_;
 };
 
 bool same_values(const Tensor& a, const Tensor& b) {
@@ -244,7 +260,9 @@ void NetworkFunction::check_modules() const {
 }
 
 void NetworkFunction::check_finite(const Tensor& predictions) const {
-  if (predictions.isfinite().all().item<bool>()) return;
+  // The sum is one operation: it is finite unless an entry is not, or it overflows.
+  if (std::isfinite(predictions.sum(at::kDouble).item<double>()) || predictions.isfinite().all().item<bool>())
+    return;
   for (size_t i = 0; i < parameters_.size(); ++i)
     expects(parameters_[i].isfinite().all().item<bool>(), "parameter {} holds numbers that are not finite",
             names_[i]);

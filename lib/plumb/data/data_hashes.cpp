@@ -16,7 +16,7 @@ std::string_view bytes_of(const Tensor& contiguous) {
   return {static_cast<const char*>(contiguous.data_ptr()), static_cast<size_t>(contiguous.nbytes())};
 }
 
-std::string hash_tensor(const Tensor& tensor) {
+std::string hash_of(const Tensor& tensor) {
   if (!tensor.defined()) return sha256_hex("no examples");
   const Tensor values = tensor.contiguous();
   return Sha256()
@@ -73,8 +73,8 @@ std::string DataHashes::all() const {
 }
 
 DataHashes hash_data(const Dataset& dataset) {
-  return {hash_tensor(dataset.train.inputs), hash_tensor(dataset.train.labels),
-          hash_tensor(dataset.test.inputs), hash_tensor(dataset.test.labels)};
+  return {hash_of(dataset.train.inputs), hash_of(dataset.train.labels),
+          hash_of(dataset.test.inputs), hash_of(dataset.test.labels)};
 }
 
 void check_dataset(const Dataset& dataset) {
