@@ -104,6 +104,19 @@ TEST_CASE("a process that got the number of a dead one does not keep its file", 
   CHECK(names_left(folder.path()).empty());
 }
 
+TEST_CASE("a process that has ended, but whose parent has not asked how, keeps no file",
+          "[core][files][faults]") {
+  const TemporaryFolder folder;
+  const pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  siginfo_t how;
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(ended), &how, WEXITED | WNOWAIT) == 0);
+  touch(folder / part_name(ended, this_host()));
+  plumb::remove_leftovers(folder.path());
+  CHECK(names_left(folder.path()).empty());
+  ::waitpid(ended, nullptr, 0);
+}
+
 TEST_CASE("a file that somebody holds is left, whoever has the number in its name", "[core][files][faults]") {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder / part_name(dead_process(), this_host());

@@ -144,6 +144,41 @@ TEST_CASE("weights depend on the given generator alone and leave the global one 
   }
 }
 
+namespace {
+/// Reads its inputs' entries in an order that a buffer within another module keeps.
+struct Reordering : plumb::Network {
+  struct Order : torch::nn::Module {
+    Order() : indices(register_buffer("indices", torch::tensor({2, 0, 1}, torch::kLong))) {}
+    at::Tensor indices;
+  };
+
+  Reordering()
+      : mask(register_buffer("mask", torch::tensor({true, false, true}))),
+        scale(register_parameter("scale", torch::tensor({1.0F, 2.0F, 3.0F}))),
+        order(register_module("order", std::make_shared<Order>())) {}
+  at::Tensor forward(at::Tensor x) override { return x.index_select(1, order->indices) * scale * mask; }
+
+  at::Tensor mask, scale;
+  std::shared_ptr<Order> order;
+};
+}  // namespace
+
+TEST_CASE("only floating numbers are converted to another dtype", "[models][network]") {
+  Reordering network;  // on the stack, as a network may be
+  network.scale.mutable_grad() = torch::ones({3});
+  network.to(torch::kDouble);
+  CHECK(network.order->indices.scalar_type() == torch::kLong);
+  CHECK(network.mask.scalar_type() == torch::kBool);
+  CHECK(network.scale.scalar_type() == torch::kDouble);
+  CHECK(network.scale.grad().scalar_type() == torch::kDouble);
+  const at::Tensor x = torch::tensor({{5.0, 6.0, 7.0}}, torch::kDouble);
+  CHECK(network.forward(x).equal(torch::tensor({{7.0, 0.0, 18.0}}, torch::kDouble)));
+  network.to(torch::kCPU, torch::kFloat);
+  network.to(torch::kCPU);
+  CHECK(network.order->indices.scalar_type() == torch::kLong);
+  CHECK(network.forward(x.to(torch::kFloat)).equal(torch::tensor({{7.0F, 0.0F, 18.0F}})));
+}
+
 TEST_CASE("the table of layers adds up and names kinds and settings", "[models][describe]") {
   const auto network = make_network("small_inception", "");
   const plumb::NetworkTable table = plumb::describe(*network);

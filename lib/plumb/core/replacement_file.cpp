@@ -73,27 +73,37 @@ std::optional<double> number_after(const fs::path& file, const std::string& key)
   return std::nullopt;
 }
 
-/// When a process was started, in seconds since 1970; none where the system does not say.
-std::optional<double> start_time(pid_t process) {
+struct ProcessStatus {
+  bool ended = false;  // waits for its parent to ask how
+  double started = 0;  // in seconds since 1970
+};
+
+/// None where the system does not say.
+std::optional<ProcessStatus> status_of(pid_t process) {
   std::ifstream stream(fmt::format("/proc/{}/stat", process));
   const std::string line{std::istreambuf_iterator<char>(stream), {}};
   const size_t name_end = line.rfind(')');  // the second field, which may hold anything
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(line.substr(name_end + 1));
   std::string field;
-  for (int i = 3; i <= 22; ++i)
+  ProcessStatus status;
+  for (int i = 3; i <= 22; ++i) {
     if (!(fields >> field)) return std::nullopt;
+    if (i == 3) status.ended = field == "Z" || field == "X";
+  }
   const auto booted = number_after("/proc/stat", "btime");
   if (!booted) return std::nullopt;
-  return *booted + std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  status.started =
+      *booted + std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return status;
 }
 
 /// True when no process of this number can have written a file that was last changed at `changed`.
 bool writer_is_gone(pid_t writer, double changed) {
   if (::kill(writer, 0) != 0) return errno == ESRCH;
   constexpr double clock_error = 3;  // the time of booting is given in whole seconds
-  const auto started = start_time(writer);
-  return started && *started > changed + clock_error;
+  const auto status = status_of(writer);
+  return status && (status->ended || status->started > changed + clock_error);
 }
 
 void remove_if_left_over(const fs::path& file, pid_t writer) {

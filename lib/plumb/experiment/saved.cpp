@@ -64,7 +64,10 @@ void compare_names(const Archive& archive, const NamedTensors& tensors) {
 /// Throws DataError where a conversion would change the kind of numbers.
 void compare_type(const std::string& name, const Tensor& saved, const Tensor& target) {
   const bool both_real = saved.is_floating_point() && target.is_floating_point();
-  if (!both_real && saved.scalar_type() != target.scalar_type())
+  // plumb 0.1 saved the count of batches that batch normalization keeps as a floating number.
+  const bool whole = saved.is_floating_point() && target.scalar_type() == at::kLong &&
+                     saved.equal(saved.to(at::kLong).to(saved.scalar_type()));
+  if (!both_real && !whole && saved.scalar_type() != target.scalar_type())
     throw DataError(fmt::format("saved tensor '{}' is {}; the network's is {}", name,
                                 at::toString(saved.scalar_type()), at::toString(target.scalar_type())));
 }

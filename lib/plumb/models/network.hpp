@@ -24,6 +24,12 @@ struct Signature {
 class Network : public torch::nn::Module {
  public:
   virtual Tensor forward(Tensor inputs) = 0;
+
+  /// Moves all tensors to the device and converts those of floating point, as Python's Module.to does:
+  /// LibTorch's converts buffers of integers, too, which then index nothing any more.
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, bool non_blocking = false) override;
 };
 
 /// Architectures by name. Making one draws all initial weights from the given generator, on the CPU, in
