@@ -7,5 +7,6 @@ using Catch::Approx;
 using Catch::Matchers::ContainsSubstring;
 #else
 #include <catch2/catch.hpp>
+// NOLINTNEXTLINE(readability-identifier-naming): Catch2 3 has it under this name.
 inline auto ContainsSubstring(const std::string& text) { return Catch::Matchers::Contains(text); }
 #endif

@@ -189,7 +189,6 @@ TermInputs::TermInputs(const autograd::ParameterUse& use, int64_t examples, int6
       saved_(use.saved.detach()),
       convolution_(use.convolution),
       examples_(examples),
-      group_(group),
       skipped_(use.skipped_index),
       factor_(use.factor),
       bias_(bias),

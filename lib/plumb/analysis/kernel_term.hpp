@@ -52,7 +52,7 @@ class TermInputs {
   autograd::UseKind kind_ = autograd::UseKind::product;
   Tensor saved_;
   autograd::ConvolutionShape convolution_;
-  int64_t examples_ = 0, group_ = 0, classes_ = 0, skipped_ = -1;
+  int64_t examples_ = 0, classes_ = 0, skipped_ = -1;
   double factor_ = 1, bias_ = 0;
   at::ScalarType dtype_ = at::kFloat;
 };
