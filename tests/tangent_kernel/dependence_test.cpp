@@ -105,6 +105,22 @@ TEST_CASE("functional batch norm in training mode is said to couple examples",
   }
 }
 
+TEST_CASE("what a batch decides for all of its examples alike is found", "[tangent_kernel][dependence]") {
+  CaseNetwork network;
+  nn::Linear a = network.part("a", nn::Linear(4, 4)), o = network.part("o", nn::Linear(4, 2));
+  const int64_t n = GENERATE(20, 60, 200);
+  const Tensor x = normal({n, 4});
+  x[7] =
+      -x.abs().sum(0) / 100;  // the only example with a negative sum: every large company has a positive one
+  network.forward = [=](const Tensor& inputs) mutable {
+    const Tensor h = a(inputs).tanh();
+    return inputs.sum().item<double>() > 0 ? o(h) : o(2 * h);
+  };
+  x.slice(0, 0, 7).abs_();
+  x.slice(0, 8).abs_();
+  check_refused(network, x, {"couples", "example 7"});
+}
+
 TEST_CASE("a network that draws random numbers is refused in every call", "[tangent_kernel][dependence]") {
   using Mix = Tensor (*)(const Tensor&);
   const std::vector<std::pair<const char*, Mix>> mixes{

@@ -168,6 +168,17 @@ TEST_CASE("what runs under no_grad is constant for every product", "[tangent_ker
       return b(torch::linear(x, a->weight / size, a->bias).tanh());
     };
   }
+  SECTION("a branch of small share") {
+    network.forward = [=](const Tensor& x) mutable {
+      const Tensor h = a(x).tanh();
+      Tensor size;
+      {
+        const torch::NoGradGuard no_graph;
+        size = h.norm(2, 1, true);
+      }
+      return b(h) + 1e-11 * b(h / size);
+    };
+  }
   SECTION("data()") {
     network.forward = [=](const Tensor& x) mutable {
       const Tensor h = a(x);

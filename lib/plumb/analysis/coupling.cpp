@@ -48,8 +48,10 @@ std::string first_sentence(const std::string& text) { return text.substr(0, text
 
 class CouplingCheck {
  public:
-  CouplingCheck(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions)
+  CouplingCheck(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions,
+                bool thorough)
       : function_(function),
+        thorough_(thorough),
         inputs_(inputs.detach()),
         predictions_(predictions.detach()),
         rounding_(rounding_of(working_dtype(function, predictions))),
@@ -80,7 +82,7 @@ class CouplingCheck {
     std::vector<std::vector<int64_t>> lists;
     const auto alone = [&](int64_t example) { lists.push_back({example}); };
     if (n == 1) return {{0, 0}};
-    if (n <= 16) {
+    if (n <= 16 || (thorough_ && n <= 256 && n * function_.parameter_count() <= int64_t{1} << 26)) {
       for (int64_t i = 0; i < n; ++i) alone(i);
       return lists;
     }
@@ -193,6 +195,7 @@ class CouplingCheck {
   }
 
   const NetworkFunction& function_;
+  bool thorough_;
   Tensor inputs_, predictions_;
   Rounding rounding_;
   Tensor sizes_;        // (n) float64: what the share is of
@@ -201,9 +204,10 @@ class CouplingCheck {
 
 }  // namespace
 
-void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions) {
+void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions,
+                     bool thorough) {
   const at::NoGradGuard no_grad;
-  CouplingCheck(function, inputs, predictions).run();
+  CouplingCheck(function, inputs, predictions, thorough).run();
 }
 
 void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& inputs) {

@@ -7,11 +7,14 @@
 namespace plumb {
 
 /// Predicts every example again: of up to 16 each one alone, of more some alone and all in halves of the
-/// batch drawn at random, which of up to 64 part every pair. `predictions`: those of `inputs` as one batch,
-/// (n, c). Throws ContractError, naming two examples, when a prediction moved by more than the network's
-/// arithmetic explains: a fixed share of the predictions or, where they are differences of larger numbers, of
-/// what relative changes of all weights and inputs by one rounding make of them.
-void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions);
+/// batch drawn at random, which of up to 64 part every pair. `thorough`: each one of up to 256 alone, unless
+/// the network is so large that the examples' weights are more than 2^26 numbers; that also finds what the
+/// batch decides for all examples at once (a branch on its mean). `predictions`: those of `inputs` as one
+/// batch, (n, c). Throws ContractError, naming two examples, when a prediction moved by more than the
+/// network's arithmetic explains: a fixed share of the predictions or, where they are differences of larger
+/// numbers, of what relative changes of all weights and inputs by one rounding make of them.
+void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions,
+                     bool thorough);
 
 /// Throws ContractError when the predictions of some examples have a derivative by other examples' inputs.
 /// Says nothing about integer inputs.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/dense_gradient.hpp"
+#include "plumb/autograd/no_grad_watch.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -44,7 +46,9 @@ Jacobian::Jacobian(NetworkFunction function, Tensor inputs, int64_t batch)
   const NetworkFunction::Differentiation differentiation(function_);
   std::vector<bool> reached(function_.parameters().size(), false);
   for (int64_t i = 0; i < inputs_.size(0); i += batch_) {
+    const autograd::NoGradWatch watch;
     const Tensor predictions = function_(block(i));
+    hides_operators_ = hides_operators_ || watch.saw_operators();
     outputs_ = predictions.size(1);
     if (!predictions.requires_grad()) refuse_without_graph(function_, block(i));
     mark_reached(predictions, function_.parameters(), reached);
@@ -91,7 +95,7 @@ void Jacobian::settle() const {
   CheckDraws draws;
   const Tensor u = draws.weights(rows()).to(options());
   Tensor pulled_back = row_product(u, batch_);
-  const int64_t other = inputs_.size(0) <= 16 ? 1 : (std::min(batch_, inputs_.size(0)) + 1) / 2;
+  const int64_t other = few_examples() ? 1 : (std::min(batch_, inputs_.size(0)) + 1) / 2;
   if (batch_ > 1 && inputs_.size(0) > 1 && !agree(pulled_back, row_product(u, other))) {
     batch_ = 1;
     pulled_back = row_product(u, batch_);
@@ -101,14 +105,14 @@ void Jacobian::settle() const {
 }
 
 bool Jacobian::agree(const Tensor& one, const Tensor& other) const {
-  const double largest = fast_norm(one);
   const bool wide = options().dtype() == at::kDouble;
+  // Parts that vanish round relative to the whole. Where that is mistaken for a difference, examples go one
+  // by one: nothing is lost with few of them.
+  const double rounding = (wide ? 1e-14 : few_examples() ? 3e-8 : 1e-6) * fast_norm(one);
   int64_t begin = 0;
   for (const Tensor& parameter : function_.parameters()) {
     const int64_t end = begin + parameter.numel();
-    // Units whose input is 0 but for rounding can be on in one batch and off in another.
-    const double allowed =
-        (wide ? 1e-10 : 1e-3) * fast_norm(one.slice(0, begin, end)) + (wide ? 1e-13 : 1e-5) * largest;
+    const double allowed = (wide ? 1e-10 : 1e-3) * fast_norm(one.slice(0, begin, end)) + rounding;
     if (!(fast_norm(one.slice(0, begin, end) - other.slice(0, begin, end)) <= allowed)) return false;
     begin = end;
   }
@@ -134,21 +138,35 @@ autograd::JvpRoute Jacobian::agreeing_route() const {
     begin = end;
   }
   const double expected = at::dot(pulled_back.to(at::kDouble), v.to(at::kDouble)).item<double>();
-  std::string finding;
-  for (const auto route : {autograd::JvpRoute::automatic, autograd::JvpRoute::double_backward}) {
+  // What forward mode gets wrong can be a branch of small share. Therefore it is taken where it leaves no
+  // question or the other way agrees less, and after that where backward does not see a part of forward.
+  const double allowed = allowed_capture_error(v.scalar_type());
+  const double enough = hides_operators_ ? allowed : 0.03 * allowed;
+  std::vector<autograd::JvpRoute> routes{autograd::JvpRoute::automatic, autograd::JvpRoute::double_backward};
+  if (hides_operators_) std::swap(routes[0], routes[1]);
+  std::optional<autograd::JvpRoute> best;
+  double least_error = std::numeric_limits<double>::infinity();
+  std::string refusal;
+  for (const auto route : routes) {
     try {
       const Tensor product = column_product(v, route);
       const double found = at::dot(u.to(at::kDouble), product.to(at::kDouble)).item<double>();
       const double rounding = fast_norm(u) * fast_norm(product);
       const double error = std::abs(found - expected) / std::max({size, rounding, 1e-300});
-      if (error <= allowed_capture_error(v.scalar_type())) return route;
-      finding = fmt::format("<u, J v> and <J' u, v> differ by {:.1e} of their size, first for parameter {}",
-                            error, disagreeing_parameter(u, pulled_back, v, route));
+      if (error <= enough) return route;
+      if (!best || error < least_error) {
+        best = route;
+        least_error = error;
+      }
     } catch (const ContractError& error) {
-      finding = error.what();
+      refusal = error.what();
     }
   }
-  throw Error(fmt::format("J v cannot be computed so that it is the transposed of J' u: {}", finding));
+  if (best && least_error <= allowed) return *best;
+  if (best)
+    refusal = fmt::format("<u, J v> and <J' u, v> differ by {:.1e} of their size, first for parameter {}",
+                          least_error, disagreeing_parameter(u, pulled_back, v, *best));
+  throw Error(fmt::format("J v cannot be computed so that it is the transposed of J' u: {}", refusal));
 }
 
 std::string Jacobian::disagreeing_parameter(const Tensor& u, const Tensor& pulled_back, const Tensor& v,

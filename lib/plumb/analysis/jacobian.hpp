@@ -55,7 +55,9 @@ class Jacobian final : public LinearOperator {
   Tensor row_product(const Tensor& u, int64_t batch) const;
   /// Finds out, once, how products are computed.
   void settle() const;
+  /// Whether two ways of computing J' u gave the same but for rounding, parameter by parameter.
   bool agree(const Tensor& one, const Tensor& other) const;
+  bool few_examples() const { return inputs_.size(0) <= 16; }
   Tensor dense_by(const KernelAttempt& attempt) const;
   autograd::JvpRoute agreeing_route() const;
   /// The first parameter whose part of J v disagrees with J' u.
@@ -67,6 +69,7 @@ class Jacobian final : public LinearOperator {
   mutable int64_t batch_;
   int64_t outputs_ = 0;
   std::vector<std::string> notes_;
+  bool hides_operators_ = false;  // whether forward runs some without recording gradients
   mutable bool settled_ = false;
   mutable std::optional<std::pair<Tensor, Tensor>> pulled_back_;  // u and J' u of the checks
   mutable std::optional<autograd::JvpRoute> route_;               // once one was found to agree

@@ -134,6 +134,7 @@ NetworkFunction NetworkFunction::restricted(const std::vector<std::string>& name
     const std::lock_guard<std::mutex> lock(findings_->mutex);
     part.findings_->uncoupled = findings_->uncoupled;
     part.findings_->modes = findings_->modes;
+    part.findings_->thorough = findings_->thorough;
   }
   part.names_.clear();
   part.parameters_.clear();
@@ -198,7 +199,7 @@ void NetworkFunction::check(const Tensor& inputs, int64_t batch) const {
       return (*this)(some);
     }();
     check_finite(predictions);
-    check_uncoupled(*this, some, predictions);
+    check_examples_apart(some, predictions);
     check_uncoupled_derivatives(*this, some);
   }
 }
@@ -207,17 +208,32 @@ void NetworkFunction::check_predictions(const Tensor& inputs, const Tensor& pred
   const at::NoGradGuard no_grad;
   check_finite(predictions);
   const Tensor found = predictions.detach();
-  const std::vector<bool> now = modes();
   {
     const std::lock_guard<std::mutex> lock(findings_->mutex);
-    if (findings_->modes == now && same_values(findings_->uncoupled, found)) return;
+    if (findings_->modes == modes() && same_values(findings_->uncoupled, found)) return;
   }
-  check_uncoupled(*this, inputs, found);
+  check_examples_apart(inputs, found);
   constexpr int64_t worth_keeping = 1 << 20;
   if (found.numel() > worth_keeping) return;
   const std::lock_guard<std::mutex> lock(findings_->mutex);
   findings_->uncoupled = found.clone();
-  findings_->modes = now;
+}
+
+void NetworkFunction::check_examples_apart(const Tensor& inputs, const Tensor& predictions) const {
+  const std::vector<bool> now = modes();
+  bool thorough = true;
+  {
+    const std::lock_guard<std::mutex> lock(findings_->mutex);
+    if (findings_->modes != now) {
+      findings_->modes = now;
+      findings_->uncoupled = Tensor();
+      findings_->thorough = false;
+    }
+    thorough = !findings_->thorough;
+  }
+  check_uncoupled(*this, inputs, predictions, thorough);
+  const std::lock_guard<std::mutex> lock(findings_->mutex);
+  findings_->thorough = true;
 }
 
 std::vector<bool> NetworkFunction::modes() const {

@@ -21,6 +21,8 @@ struct FunctionFindings {
   /// the modules then; see NetworkFunction::check.
   Tensor uncoupled;
   std::vector<bool> modes;
+  /// Whether a batch was looked at thoroughly (see check_uncoupled) in these modes.
+  bool thorough = false;
   /// How many kernels passed their check, for each way of computing them; see KernelCheck.
   std::map<std::string, uint64_t> kernels;
 };
@@ -76,6 +78,8 @@ class NetworkFunction {
  private:
   void check_modules() const;
   void check_finite(const Tensor& predictions) const;
+  /// check_uncoupled, thoroughly for the first batch.
+  void check_examples_apart(const Tensor& inputs, const Tensor& predictions) const;
 
   torch::nn::Module* module_;
   Forward forward_;
