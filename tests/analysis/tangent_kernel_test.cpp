@@ -256,7 +256,9 @@ TEST_CASE("coupling is looked for again unless predictions are those of before, 
   CHECK(std::exchange(examples, 0) == 10);
   linear->weight.data().mul_(2);
   tangent_kernel(function, inputs);
-  CHECK(std::exchange(examples, 0) == 10);
+  CHECK(std::exchange(examples, 0) == 11);  // in two halves, and one alone
+  tangent_kernel(function, torch::cat({inputs, inputs}));
+  CHECK(std::exchange(examples, 0) == 20);  // a larger batch
   linear->bias.data()[0] = INFINITY;
   CHECK_THROWS_WITH(tangent_kernel(function, inputs), ContainsSubstring("bias holds numbers"));
 }

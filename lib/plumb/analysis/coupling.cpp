@@ -79,18 +79,17 @@ class CouplingCheck {
   /// Lists of examples to be predicted together.
   std::vector<std::vector<int64_t>> companies(CheckDraws& draws) const {
     const int64_t n = inputs_.size(0);
-    std::vector<std::vector<int64_t>> lists;
-    const auto alone = [&](int64_t example) { lists.push_back({example}); };
     if (n == 1) return {{0, 0}};
-    if (n <= 16 || (thorough_ && n <= 256 && n * function_.parameter_count() <= int64_t{1} << 26)) {
-      for (int64_t i = 0; i < n; ++i) alone(i);
-      return lists;
-    }
     const std::vector<int64_t> order = draws.permutation(n);
-    for (size_t i = 0; i < 4; ++i) alone(order[i]);
+    const bool each = thorough_ && (n <= 16 || (n <= 256 && n * function_.parameter_count() <= 1 << 26));
+    const int64_t some = thorough_ ? 4 : n < 4 ? 0 : 1;
+    std::vector<std::vector<int64_t>> lists;
+    for (int64_t i = 0; i < (each ? n : some); ++i) lists.push_back({order[static_cast<size_t>(i)]});
+    if (each) return lists;
     // Halves by each binary digit of the place in a random order part every pair, by two of them three of
-    // four.
-    const int64_t digits = n > 64 ? 2 : static_cast<int64_t>(std::ceil(std::log2(n)));
+    // four, by one a half.
+    const int64_t all_digits = static_cast<int64_t>(std::ceil(std::log2(n)));
+    const int64_t digits = !thorough_ ? 1 : n > 64 ? 2 : all_digits;
     for (int64_t digit = 0; digit < digits; ++digit) {
       std::vector<int64_t> halves[2];
       for (int64_t place = n - 1; place >= 0; --place)

@@ -6,10 +6,10 @@
 
 namespace plumb {
 
-/// Predicts every example again: of up to 16 each one alone, of more some alone and all in halves of the
-/// batch drawn at random, which of up to 64 part every pair. `thorough`: each one of up to 256 alone, unless
-/// the network is so large that the examples' weights are more than 2^26 numbers; that also finds what the
-/// batch decides for all examples at once (a branch on its mean). `predictions`: those of `inputs` as one
+/// Predicts every example again in other company: in two halves of the batch drawn at random, one also alone.
+/// `thorough`: each alone, which also finds what the batch decides for all examples at once (a branch on its
+/// mean); of more than 256, or of more than 16 where n times the parameters is more than 2^26, some alone and
+/// all in halves, which of up to 64 part every pair. `predictions`: those of `inputs` as one
 /// batch, (n, c). Throws ContractError, naming two examples, when a prediction moved by more than the
 /// network's arithmetic explains: a fixed share of the predictions or, where they are differences of larger
 /// numbers, of what relative changes of all weights and inputs by one rounding make of them.

@@ -134,7 +134,7 @@ NetworkFunction NetworkFunction::restricted(const std::vector<std::string>& name
     const std::lock_guard<std::mutex> lock(findings_->mutex);
     part.findings_->uncoupled = findings_->uncoupled;
     part.findings_->modes = findings_->modes;
-    part.findings_->thorough = findings_->thorough;
+    part.findings_->examined = findings_->examined;
   }
   part.names_.clear();
   part.parameters_.clear();
@@ -227,13 +227,13 @@ void NetworkFunction::check_examples_apart(const Tensor& inputs, const Tensor& p
     if (findings_->modes != now) {
       findings_->modes = now;
       findings_->uncoupled = Tensor();
-      findings_->thorough = false;
+      findings_->examined = 0;
     }
-    thorough = !findings_->thorough;
+    thorough = inputs.size(0) > findings_->examined;
   }
   check_uncoupled(*this, inputs, predictions, thorough);
   const std::lock_guard<std::mutex> lock(findings_->mutex);
-  findings_->thorough = true;
+  findings_->examined = std::max(findings_->examined, inputs.size(0));
 }
 
 std::vector<bool> NetworkFunction::modes() const {

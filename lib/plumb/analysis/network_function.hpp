@@ -21,8 +21,8 @@ struct FunctionFindings {
   /// the modules then; see NetworkFunction::check.
   Tensor uncoupled;
   std::vector<bool> modes;
-  /// Whether a batch was looked at thoroughly (see check_uncoupled) in these modes.
-  bool thorough = false;
+  /// Examples in the largest batch that was looked at thoroughly (see check_uncoupled) in these modes.
+  int64_t examined = 0;
   /// How many kernels passed their check, for each way of computing them; see KernelCheck.
   std::map<std::string, uint64_t> kernels;
 };
@@ -78,7 +78,7 @@ class NetworkFunction {
  private:
   void check_modules() const;
   void check_finite(const Tensor& predictions) const;
-  /// check_uncoupled, thoroughly for the first batch.
+  /// check_uncoupled, thoroughly for the first batch of this size.
   void check_examples_apart(const Tensor& inputs, const Tensor& predictions) const;
 
   torch::nn::Module* module_;
