@@ -5,6 +5,7 @@ target_compile_options(plumb-warnings INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>  # g++ 12 sees ghosts in inlined std::string destructors
   $<$<BOOL:${PLUMB_WERROR}>:-Werror>)
 if(PLUMB_SANITIZE)
-  target_compile_options(plumb-warnings INTERFACE -fsanitize=${PLUMB_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(plumb-warnings INTERFACE -fsanitize=${PLUMB_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
   target_link_options(plumb-warnings INTERFACE -fsanitize=${PLUMB_SANITIZE})
 endif()
