@@ -56,6 +56,7 @@ TEST_CASE("parameters that are views of other memory have products", "[tangent_k
 TEST_CASE("sparse gradients of embeddings are as dense ones", "[tangent_kernel][products]") {
   CaseNetwork network;
   const Tensor tokens = torch::tensor({1, 2, 2, 0, 4, 1, 3, 3, 3}).view({3, 3});
+  bool may_refuse = false;
   SECTION("Embedding") {
     nn::Embedding table = network.part("table", nn::Embedding(nn::EmbeddingOptions(5, 4).sparse(true)));
     nn::Linear out = network.part("out", nn::Linear(4, 2));
@@ -66,6 +67,7 @@ TEST_CASE("sparse gradients of embeddings are as dense ones", "[tangent_kernel][
         network.part("bag", nn::EmbeddingBag(nn::EmbeddingBagOptions(5, 4).mode(torch::kSum).sparse(true)));
     nn::Linear out = network.part("out", nn::Linear(4, 2));
     network.forward = [=](const Tensor& x) mutable { return out(bag(x).tanh()); };
+    may_refuse = true;  // newer LibTorch has no second derivative of it, and none in forward mode
   }
   SECTION("Embedding tied to the output") {
     nn::Embedding table = network.part("table", nn::Embedding(nn::EmbeddingOptions(5, 4).sparse(true)));
@@ -75,7 +77,7 @@ TEST_CASE("sparse gradients of embeddings are as dense ones", "[tangent_kernel][
     };
   }
   check_kernels(network, tokens);
-  check_products(network, tokens);
+  check_products(network, tokens, 1e-10, may_refuse);
 }
 
 TEST_CASE("a row of an embedding that gradients skip is skipped by J v, or J v is refused",

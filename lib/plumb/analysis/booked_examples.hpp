@@ -31,8 +31,8 @@ class BookedExamples {
     }
   }
 
-  /// |sum - D| / |D| at a use, where D is what arrived from the weights; where that is more than `allowed`,
-  /// relative to the larger of both.
+  /// |sum - D| / |D| at a use, where D is what arrived from the weights; where that comes near what is
+  /// `allowed`, relative to the larger of both.
   double error(size_t use, const std::vector<Tensor>& of_weights, double allowed) const {
     const Tensor &sum = sums_[first_like(use)], &d = of_weights[use];
     if (!d.defined() && !sum.defined()) return 0;
@@ -41,7 +41,7 @@ class BookedExamples {
     const Tensor first = examples_first(uses_[use], d.unsqueeze(0))[0];
     const double difference = fast_norm(sum - first);
     double size = fast_norm(first);
-    if (!(difference <= allowed * size)) size = std::max(size, fast_norm(sum));
+    if (!(difference <= 0.03 * allowed * size)) size = std::max(size, fast_norm(sum));
     return difference == 0 ? 0 : difference / std::max(size, 1e-300);
   }
 

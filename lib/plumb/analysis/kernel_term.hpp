@@ -74,7 +74,7 @@ Tensor pull_back_rows(const KernelTerm& term, const Tensor& weights);
 /// By how much the term's J_p' u differs from `gradient`, LibTorch's, as a matrix (b, a) of one group: both
 /// multiplied by a random vector z (b) from the left, which costs no product of matrices (Freivalds 1979).
 /// `bias_gradient` (b): of the bias that is taken along; undefined: none. Relative to the gradient; where
-/// that is more than `allowed`, to the size of its summands, which do not cancel.
+/// that comes near what is `allowed`, to the size of its summands, which do not cancel.
 double gradient_error(const KernelTerm& term, const Tensor& weights, const Tensor& gradient,
                       const Tensor& bias_gradient, double allowed, CheckDraws& draws);
 
