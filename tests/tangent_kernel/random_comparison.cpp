@@ -292,10 +292,12 @@ class Examination {
     };
     const Tensor expected = batch(0).jacobian.mv(v);
     double error = 1;
-    for (const double h : {1e-5, 1e-6, 1e-7}) {  // a kink may lie within a step
-      const Tensor found = (at(h) - at(-h)) / (2 * h);
-      error =
-          std::min(error, ((found - expected).norm() / (expected.norm() + 1e-6 * v.norm())).item<double>());
+    for (const double h : {1e-5, 1e-6, 1e-7, 1e-8, 1e-9}) {  // a kink may lie within a step, or a scale
+      const Tensor after = at(h), before = at(-h);
+      const Tensor found = (after - before) / (2 * h);
+      const Tensor rounding = 1e-12 / h * (after.norm() + before.norm());
+      error = std::min(
+          error, ((found - expected).norm() / (expected.norm() + 1e-6 * v.norm() + rounding)).item<double>());
     }
     for (size_t p = 0; p < kept.size(); ++p) Tensor(function_.parameters()[p]).copy_(kept[p]);
     if (error > 1e-3)

@@ -3,11 +3,13 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "plumb/autograd/mended_operators.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb::autograd::functional {
 
 void expect_inputs(std::string_view caller, const Tensors& inputs) {
+  mend_operators();
   expects(!c10::InferenceMode::is_enabled(),
           "{} in inference mode: no derivative is kept there; leave inference mode", caller);
   expects(!inputs.empty(), "{}: the list of inputs is empty; give at least one tensor", caller);
