@@ -128,14 +128,14 @@ class CouplingCheck {
   /// How much arithmetic moves the prediction for an example at most.
   double allowed(int64_t example) {
     if (!by_rounding_.defined()) by_rounding_ = moved_by_rounding();
-    constexpr double roundings = 64;
+    constexpr double roundings = 16;
     return std::max(rounding_.share * sizes_[example].item<double>(),
                     roundings * by_rounding_[example].item<double>());
   }
 
   /// By how much the predictions of each example move, to first order, when all weights and inputs are
-  /// rounded once: (n), the root mean square of some draws. That of one example, which may be small
-  /// by chance, is at least a quarter of the median.
+  /// rounded once: (n), the root mean square of some draws. What is small for an example by chance is taken
+  /// for a quarter of the median.
   Tensor moved_by_rounding() const {
     CheckDraws draws;
     std::vector<Tensor> sources;

@@ -9,10 +9,10 @@ namespace plumb {
 /// Predicts every example again in other company: in two halves of the batch drawn at random, one also alone.
 /// `thorough`: each alone, which also finds what the batch decides for all examples at once (a branch on its
 /// mean); of more than 256, or of more than 16 where n times the parameters is more than 2^26, some alone and
-/// all in halves, which of up to 64 part every pair. `predictions`: those of `inputs` as one
-/// batch, (n, c). Throws ContractError, naming two examples, when a prediction moved by more than the
-/// network's arithmetic explains: a fixed share of the predictions or, where they are differences of larger
-/// numbers, of what relative changes of all weights and inputs by one rounding make of them.
+/// all in halves, which of up to 64 part every pair. `predictions`: those of `inputs` as one batch, (n, c).
+/// Throws ContractError, naming two examples, when a prediction moved by more than the network's arithmetic
+/// explains: a fixed share of the predictions or, where they are differences of larger numbers, of what
+/// relative changes of all weights and inputs by one rounding make of them.
 void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions,
                      bool thorough);
 

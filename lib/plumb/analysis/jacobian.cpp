@@ -105,14 +105,15 @@ void Jacobian::settle() const {
 }
 
 bool Jacobian::agree(const Tensor& one, const Tensor& other) const {
-  const bool wide = options().dtype() == at::kDouble;
-  // Parts that vanish round relative to the whole. Where that is mistaken for a difference, examples go one
-  // by one: nothing is lost with few of them.
-  const double rounding = (wide ? 1e-14 : few_examples() ? 3e-8 : 1e-6) * fast_norm(one);
+  const bool wide = options().dtype() == at::kDouble, few = few_examples();
+  // Parts that vanish round relative to the whole. Where rounding is mistaken for a difference, examples go
+  // one by one: nothing is lost with few of them.
+  const double share = wide ? (few ? 1e-12 : 1e-10) : (few ? 1e-5 : 1e-3);
+  const double rounding = (wide ? 1e-14 : few ? 3e-8 : 1e-6) * fast_norm(one);
   int64_t begin = 0;
   for (const Tensor& parameter : function_.parameters()) {
     const int64_t end = begin + parameter.numel();
-    const double allowed = (wide ? 1e-10 : 1e-3) * fast_norm(one.slice(0, begin, end)) + rounding;
+    const double allowed = share * fast_norm(one.slice(0, begin, end)) + rounding;
     if (!(fast_norm(one.slice(0, begin, end) - other.slice(0, begin, end)) <= allowed)) return false;
     begin = end;
   }
