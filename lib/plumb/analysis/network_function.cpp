@@ -10,8 +10,8 @@
 #include <torch/torch.h>
 
 #include "plumb/analysis/coupling.hpp"
-#include "plumb/autograd/mended_operators.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/core/mended_operators.hpp"
 #include "plumb/models/parameters.hpp"
 
 namespace plumb {
@@ -120,7 +120,7 @@ NetworkFunction::NetworkFunction(Network& network)
 
 NetworkFunction::NetworkFunction(torch::nn::Module& module, Forward forward)
     : module_(&module), forward_(std::move(forward)) {
-  autograd::mend_operators();
+  mend_operators();
   for (const auto& [name, value] : named_trainable_parameters(module)) {
     // Another function may need its gradient for the moment.
     if (FrozenParameters::of_process().is_frozen(value)) continue;

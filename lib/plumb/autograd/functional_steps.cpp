@@ -3,8 +3,8 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "plumb/autograd/mended_operators.hpp"
 #include "plumb/core/error.hpp"
+#include "plumb/core/mended_operators.hpp"
 
 namespace plumb::autograd::functional {
 

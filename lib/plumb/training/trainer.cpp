@@ -5,8 +5,8 @@
 
 #include <torch/torch.h>
 
-#include "plumb/autograd/mended_operators.hpp"
 #include "plumb/core/compat.hpp"
+#include "plumb/core/mended_operators.hpp"
 #include "plumb/models/parameters.hpp"
 #include "plumb/training/snapshot.hpp"
 
@@ -75,7 +75,7 @@ Trainer::Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOp
       augmentation_(seed.stream("augmentation")),
       device_(data_.train.inputs.device()),
       full_batch_(optimizer_->full_batch()) {
-  autograd::mend_operators();
+  mend_operators();
   if (options_.autocast != Autocast::none && !device_.is_cuda())
     throw ConfigError("training.autocast: needs a CUDA device; the run is on the CPU");
   if (!options_.stop.epochs && !options_.stop.steps && !options_.stop.seconds)

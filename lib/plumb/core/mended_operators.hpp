@@ -1,7 +1,7 @@
 /// Operators that the LibTorch at hand differentiates wrongly.
 #pragma once
 
-namespace plumb::autograd {
+namespace plumb {
 
 /// Puts right ones in the place of wrong ones, for the whole process, once; to be called before derivatives
 /// are taken. Today that is one: before version 2.2, the backward of GELU on the CPU in float32 returns
@@ -9,4 +9,4 @@ namespace plumb::autograd {
 /// issue 112006), which a transposition behind the activation is enough for.
 void mend_operators();
 
-}  // namespace plumb::autograd
+}  // namespace plumb

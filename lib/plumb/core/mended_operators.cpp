@@ -1,4 +1,4 @@
-#include "plumb/autograd/mended_operators.hpp"
+#include "plumb/core/mended_operators.hpp"
 
 #include <torch/version.h>
 
@@ -11,7 +11,7 @@
 #include <c10/util/Exception.h>
 #include <torch/library.h>
 
-namespace plumb::autograd {
+namespace plumb {
 namespace {
 
 /// On one axis there is one way of lying in memory.
@@ -45,14 +45,14 @@ torch::Library mended() {
 
 void mend_operators() { static const torch::Library library = mended(); }
 
-}  // namespace plumb::autograd
+}  // namespace plumb
 
 #else
 
-namespace plumb::autograd {
+namespace plumb {
 
 void mend_operators() {}
 
-}  // namespace plumb::autograd
+}  // namespace plumb
 
 #endif

@@ -1,5 +1,5 @@
 // Oracle: the derivative of x Phi(x), which is Phi(x) + x phi(x), in float64.
-#include "plumb/autograd/mended_operators.hpp"
+#include "plumb/core/mended_operators.hpp"
 
 #include "support/catch.hpp"
 #include <torch/torch.h>
@@ -23,9 +23,10 @@ void soil_memory(const Tensor& like) {
 
 }  // namespace
 
-TEST_CASE("the gradient of GELU is written however its own gradient lies in memory", "[autograd]") {
-  plumb::autograd::mend_operators();
-  plumb::autograd::mend_operators();
+TEST_CASE("the gradient of GELU is written however its own gradient lies in memory",
+          "[core][mended_operators]") {
+  plumb::mend_operators();
+  plumb::mend_operators();
   torch::manual_seed(1);
   const Tensor x = torch::randn({5, 2, 3}).requires_grad_();
   const std::vector<Tensor> gradients{torch::randn({5, 2, 3}), torch::randn({2, 5, 3}).transpose(0, 1),
