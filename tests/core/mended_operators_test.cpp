@@ -17,8 +17,8 @@ Tensor derivative(const Tensor& x) {
 
 /// Leaves numbers that are easily seen in memory that the next tensors of this size get.
 void soil_memory(const Tensor& like) {
-  std::vector<Tensor> blocks;
-  for (int i = 0; i < 8; ++i) blocks.push_back(torch::full(like.sizes(), 1e30F));
+  std::vector<Tensor> blocks(8);
+  for (Tensor& block : blocks) block = torch::full(like.sizes(), 1e30F);
 }
 
 }  // namespace

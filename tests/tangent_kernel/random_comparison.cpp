@@ -239,11 +239,11 @@ class Examination {
     const NetworkFunction all = this->function();
     const size_t p = static_cast<size_t>(draw_.between(0, static_cast<int64_t>(all.names().size()) - 1));
     const std::string& name = all.names()[p];
-    const auto [route, route_name] = draw_.one_of(routes);
-    judge(fmt::format("kernel restricted to {}, {}", name, route_name), batch(0).coupled, true, [&] {
+    const auto chosen = draw_.one_of(routes);
+    judge(fmt::format("kernel restricted to {}, {}", name, chosen.second), batch(0).coupled, true, [&] {
       const NetworkFunction function = all.restricted({name});
       TangentKernelOptions options;
-      options.route = route;
+      options.route = chosen.first;
       const auto kernel = tangent_kernel(function, batch(0).inputs, options);
       return Outcome{
           reference_.kernel_error(kernel.matrix, batch(0), batch(0), {reference_.columns()[p]}, false),

@@ -73,8 +73,8 @@ std::string DataHashes::all() const {
 }
 
 DataHashes hash_data(const Dataset& dataset) {
-  return {hash_of(dataset.train.inputs), hash_of(dataset.train.labels),
-          hash_of(dataset.test.inputs), hash_of(dataset.test.labels)};
+  return {hash_of(dataset.train.inputs), hash_of(dataset.train.labels), hash_of(dataset.test.inputs),
+          hash_of(dataset.test.labels)};
 }
 
 void check_dataset(const Dataset& dataset) {

@@ -23,6 +23,7 @@ std::vector<Tensor> parameters_to_train(const torch::nn::Module& module) {
   expects(!parameters.empty(), "the network has no trainable parameters");
   check_can_be_trained(parameters);
   std::vector<Tensor> values;
+  values.reserve(parameters.size());
   for (const NamedParameter& parameter : parameters) values.push_back(parameter.value);
   return values;
 }
