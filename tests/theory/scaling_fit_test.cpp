@@ -42,7 +42,7 @@ TEST_CASE("three points give the interval of the closed form", "[theory][scaling
   CHECK(law.half_width == Approx(student_quantile_95(1) * std::sqrt(6.0) * h / std::sqrt(2.0)));
 }
 
-TEST_CASE("two points have a slope and no interval; fewer, equal or negative ones are refused",
+TEST_CASE("two points have a slope and no interval, and fewer, equal or negative ones are refused",
           "[theory][scaling]") {
   CHECK(fit_power_law({1, 10}, {1, 100}).exponent == Approx(2));
   CHECK(std::isinf(fit_power_law({1, 10}, {1, 100}).half_width));
