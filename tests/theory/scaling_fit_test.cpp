@@ -24,6 +24,7 @@ TEST_CASE("Student's quantiles are those of the tables", "[theory][scaling]") {
 TEST_CASE("a power law without noise is found exactly", "[theory][scaling]") {
   const std::vector<double> x{2, 3, 10, 700};
   std::vector<double> y;
+  y.reserve(x.size());
   for (const double value : x) y.push_back(5 * std::pow(value, -1.5));
   const auto law = fit_power_law(x, y);
   CHECK(law.exponent == Approx(-1.5).epsilon(1e-12));
