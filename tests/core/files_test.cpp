@@ -74,6 +74,18 @@ TEST_CASE("reading says which file and why not", "[core][files]") {
   CHECK_THROWS_WITH(make_directory(folder / "file"), ContainsSubstring("cannot make the folder"));
 }
 
+TEST_CASE("a file or a folder with all in it is removed, and what is not there is none", "[core][files]") {
+  const test::TemporaryFolder folder;
+  make_directory(folder / "a" / "b");
+  write_file_atomically(folder / "a" / "b" / "c", "x");
+  write_file_atomically(folder / "d", "x");
+  remove_path(folder / "d");
+  remove_path(folder / "a");
+  remove_path(folder / "e");
+  CHECK(std::filesystem::is_empty(folder.path()));
+  CHECK_THROWS_WITH(remove_path("/proc/version"), ContainsSubstring("/proc/version: cannot remove"));
+}
+
 TEST_CASE("a growing file is cut back to where a run resumes", "[core][files]") {
   const test::TemporaryFolder folder;
   {

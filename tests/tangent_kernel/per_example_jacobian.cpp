@@ -24,7 +24,7 @@ Tensor flat_gradient(const Tensor& outputs, const Tensor& cotangent, const std::
 void add_rows(const Tensor& outputs, const std::vector<Tensor>& parameters, std::vector<Tensor>& rows) {
   const Tensor flat = outputs.reshape({-1});
   for (int64_t k = 0; k < flat.size(0); ++k)
-    rows.push_back(flat_gradient(flat[k], torch::ones_like(flat[k]).detach(), parameters));
+    rows.push_back(flat_gradient(flat[k], torch::ones({}, flat.scalar_type()), parameters));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "support/case_network.hpp"
 #include "support/catch.hpp"
+#include "tangent_kernel/per_example_jacobian.hpp"
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
@@ -80,6 +81,29 @@ TEST_CASE("sparse gradients of embeddings are as dense ones", "[tangent_kernel][
   check_products(network, tokens, 1e-10, may_refuse);
 }
 
+TEST_CASE("gradients that the batch scales do not hide in a part of small share",
+          "[tangent_kernel][products]") {
+  torch::manual_seed(3);
+  nn::ModuleList parts;
+  nn::Embedding table(nn::EmbeddingOptions(5, 4).scale_grad_by_freq(true));
+  nn::Linear first(3, 4), out(4, 2);
+  parts->push_back(table);
+  parts->push_back(first);
+  parts->push_back(out);
+  const Tensor tokens = torch::tensor({1, 2, 2, 0, 1, 1});
+  const auto forward = [=](const Tensor& x) mutable {
+    return out(first(x.slice(1, 0, 3)).tanh() + 1e-6 * table(x.select(1, 3).to(torch::kLong)).tanh());
+  };
+  const Tensor x = torch::cat({torch::randn({6, 3}), tokens.to(torch::kFloat).unsqueeze(1)}, 1);
+  const Tensor u = torch::randn({12});
+  const NetworkFunction function(*parts, forward);
+  const Tensor expected =
+      test::per_example_jacobian(forward, function.parameters(), x).t().mv(u.to(torch::kDouble));
+  const Tensor found = Jacobian(function, x).apply_transposed(u).to(torch::kDouble);
+  const Tensor of_table = expected.slice(0, 0, 20);
+  CHECK((found.slice(0, 0, 20) - of_table).norm().item<double>() < 1e-4 * of_table.norm().item<double>());
+}
+
 TEST_CASE("a row of an embedding that gradients skip is skipped by J v, or J v is refused",
           "[tangent_kernel][products]") {
   CaseNetwork network;
@@ -137,6 +161,7 @@ TEST_CASE("hooks that change gradients change J v as well, or it is refused", "[
 
 TEST_CASE("what runs under no_grad is constant for every product", "[tangent_kernel][products]") {
   CaseNetwork network;
+  double tolerance = 1e-10;
   nn::Linear a = network.part("a", nn::Linear(6, 8)), b = network.part("b", nn::Linear(8, 3));
   SECTION("a norm") {
     network.forward = [=](const Tensor& x) mutable {
@@ -180,6 +205,7 @@ TEST_CASE("what runs under no_grad is constant for every product", "[tangent_ker
       }
       return b(h) + 1e-11 * b(h / size);
     };
+    tolerance = 1e-13;  // <u, J v> = <J' u, v> is not held to that
   }
   SECTION("data()") {
     network.forward = [=](const Tensor& x) mutable {
@@ -187,7 +213,7 @@ TEST_CASE("what runs under no_grad is constant for every product", "[tangent_ker
       return b(h * h.data().sigmoid());
     };
   }
-  check_products(network, normal({5, 6}));
+  check_products(network, normal({5, 6}), tolerance);
   check_kernels(network, normal({5, 6}));
 }
 

@@ -107,6 +107,12 @@ void make_directory(const std::filesystem::path& folder) {
   fail(folder, "make the folder", error.value());
 }
 
+void remove_path(const std::filesystem::path& path) {
+  const std::error_code error =
+      uninterrupted_error([&](auto& failed) { std::filesystem::remove_all(path, failed); });
+  if (error) throw DataError(fmt::format("{}: cannot remove: {}", path.string(), error.message()));
+}
+
 AppendFile::AppendFile(std::filesystem::path file, int64_t length) : file_(std::move(file)), length_(length) {
   descriptor_ = uninterrupted([&] { return ::open(file_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644); });
   if (descriptor_ < 0) fail(file_, "write", errno);

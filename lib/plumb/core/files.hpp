@@ -30,6 +30,10 @@ void flush_files(const std::vector<std::filesystem::path>& files);
 /// Makes a folder and its parents. Throws DataError naming the folder and the reason.
 void make_directory(const std::filesystem::path& folder);
 
+/// Removes a file, or a folder with all in it; one that is not there is none. Throws DataError naming it and
+/// the reason.
+void remove_path(const std::filesystem::path& path);
+
 /// A text file that grows by lines and can be cut back to an earlier length when a run resumes.
 class AppendFile {
  public:

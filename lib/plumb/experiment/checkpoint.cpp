@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/core/files.hpp"
 #include "plumb/core/system_call.hpp"
 
 namespace plumb {
@@ -60,12 +61,6 @@ std::string without_name(const std::string& problem, const fs::path& file) {
   return problem.starts_with(name) ? problem.substr(name.size()) : problem;
 }
 
-/// One that is not there is none.
-void remove_one(const fs::path& file) {
-  const std::error_code error = uninterrupted_error([&](auto& failed) { fs::remove(file, failed); });
-  if (error) throw DataError(fmt::format("{}: cannot remove: {}", file.string(), error.message()));
-}
-
 }  // namespace
 
 LoadedCheckpoint load_checkpoint(const Run& run, const RunDirectory& directory) {
@@ -106,12 +101,12 @@ void save_checkpoint(const Archive& archive, const RunDirectory& directory) {
 }
 
 void remove_checkpoints(const RunDirectory& directory) {
-  remove_one(directory.checkpoint());
+  remove_path(directory.checkpoint());
   remove_previous_checkpoint(directory);
 }
 
 void remove_previous_checkpoint(const RunDirectory& directory) {
-  remove_one(directory.previous_checkpoint());
+  remove_path(directory.previous_checkpoint());
 }
 
 }  // namespace plumb

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
-#include "plumb/core/system_call.hpp"
+#include "plumb/core/files.hpp"
 #include "plumb/experiment/begun.hpp"
 #include "plumb/experiment/checkpoint.hpp"
 #include "plumb/experiment/ending.hpp"
@@ -361,10 +361,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   Recorder recorder(run, directory, options, threads, train_examples, hashes, resume_from);
   if (resume_from != nullptr) trainer.load(resume_from->archive("trainer"));
   // From here on a run that goes on is not finished any more.
-  const std::error_code error =
-      uninterrupted_error([&](auto& failed) { std::filesystem::remove(directory.outcome(), failed); });
-  if (error)
-    throw DataError(fmt::format("{}: cannot remove: {}", directory.outcome().string(), error.message()));
+  remove_path(directory.outcome());
 
   const Outcome outcome = trainer.run(recorder);
   recorder.finish(trainer);

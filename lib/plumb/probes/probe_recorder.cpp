@@ -8,8 +8,8 @@
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
+#include "plumb/core/files.hpp"
 #include "plumb/core/npy.hpp"
-#include "plumb/core/system_call.hpp"
 #include "plumb/models/parameters.hpp"
 #include "plumb/probes/probe_check.hpp"
 #include "plumb/probes/shared_kernel.hpp"
@@ -17,13 +17,6 @@
 
 namespace plumb {
 namespace {
-
-/// Removes a file, or a folder with all in it; one that is not there is none. Throws DataError.
-void remove_recorded(const std::filesystem::path& path) {
-  const std::error_code error =
-      uninterrupted_error([&](auto& failed) { std::filesystem::remove_all(path, failed); });
-  if (error) throw DataError(fmt::format("{}: cannot remove: {}", path.string(), error.message()));
-}
 
 /// What a measurement could leave behind, put back at the end of its scope.
 class Undisturbed {
@@ -116,7 +109,7 @@ ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path 
                       "it to start afresh",
                       (folder_.parent_path() / "checkpoint.pt").string()));
   } else {
-    remove_recorded(folder_);
+    remove_path(folder_);
   }
   const std::vector<std::string> names = probe_names(choices);
   const std::vector<int64_t> asked = examples_asked(choices);
@@ -173,7 +166,7 @@ void ProbeRecorder::remove_later_measurements(const Entry& entry, int64_t step) 
   const std::filesystem::path notes = folder_ / (entry.name + ".txt"), tensors = folder_ / entry.name;
   std::error_code absent;
   if (entry.notes.empty())
-    remove_recorded(notes);
+    remove_path(notes);
   else
     write_file_atomically(notes, entry.notes);
   std::vector<std::filesystem::path> later;
@@ -182,8 +175,8 @@ void ProbeRecorder::remove_later_measurements(const Entry& entry, int64_t step) 
     if (name.starts_with("step_") && std::strtoll(name.c_str() + 5, nullptr, 10) >= step)
       later.push_back(file.path());
   }
-  for (const std::filesystem::path& file : later) remove_recorded(file);
-  if (std::filesystem::is_empty(tensors, absent)) remove_recorded(tensors);
+  for (const std::filesystem::path& file : later) remove_path(file);
+  if (std::filesystem::is_empty(tensors, absent)) remove_path(tensors);
 }
 
 void ProbeRecorder::share_kernel(Entry& entry) const {
