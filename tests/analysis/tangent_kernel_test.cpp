@@ -272,19 +272,58 @@ TEST_CASE("one example proves nothing about coupling", "[analysis][tangent_kerne
   CHECK_THROWS_WITH(tangent_kernel(function, inputs), ContainsSubstring("depends on the rest of the batch"));
 }
 
+namespace {
+
+/// 1e5 (W x - W' x), where the rounding of the products is as large as their difference.
+class SmallDifference {
+ public:
+  explicit SmallDifference(int64_t size) : linear_(size, 2), other_(linear_->weight.detach().clone()) {
+    linear_->weight.data().mul_(1 + 3e-7);
+  }
+  torch::nn::Module& module() { return *linear_; }
+  Tensor operator()(const Tensor& x) const {
+    return 1e5 * (torch::matmul(x, linear_->weight.t()) - torch::matmul(x, other_.t()));
+  }
+
+ private:
+  torch::nn::Linear linear_;
+  Tensor other_;
+};
+
+}  // namespace
+
 TEST_CASE("predictions that are small differences of large numbers are no coupling",
           "[analysis][tangent_kernel]") {
   torch::manual_seed(8);
-  torch::nn::Linear linear(300, 2);
-  const Tensor start = linear->weight.detach().clone();
-  linear->weight.data().mul_(1 + 3e-7);
-  const NetworkFunction function(*linear, [&](const Tensor& x) {
-    return 1e5 * (torch::matmul(x, linear->weight.t()) - torch::matmul(x, start.t()));
-  });
-  const Tensor inputs = torch::randn({7, 300});
+  const int64_t size = GENERATE(30, 300, 3000, 100000);
+  SmallDifference difference(size);
+  NetworkFunction::Forward forward = difference;
+  SECTION("as they are") {}
+  SECTION("where float64 cannot take the place of float32") {
+    Tensor written = torch::zeros({1});
+    forward = [=](const Tensor& x) mutable {
+      written.zero_();
+      return difference(x);
+    };
+  }
+  const NetworkFunction function(difference.module(), forward);
+  const Tensor inputs = torch::randn({7, size});
   const auto kernel = tangent_kernel(function.restricted({"weight"}), inputs);
   const Tensor expected = 1e10 * torch::kron(inputs.mm(inputs.t()), torch::eye(2));
   CHECK(relative_error(kernel.matrix, expected) < 1e-5);
+}
+
+TEST_CASE("coupling as small as the rounding of large numbers is told from it",
+          "[analysis][tangent_kernel]") {
+  torch::manual_seed(8);
+  SmallDifference difference(300);
+  const Tensor inputs = torch::randn({7, 300});
+  const double by_rounding =
+      (difference(inputs) - difference(inputs.flip(0)).flip(0)).abs().max().item<double>() + 0.01;
+  const NetworkFunction function(difference.module(), [=](const Tensor& x) {
+    return difference(x) + by_rounding * (x.select(1, 0) - x.mean(0)[0]).unsqueeze(1);
+  });
+  CHECK_THROWS_WITH(tangent_kernel(function.restricted({"weight"}), inputs), ContainsSubstring("couples"));
 }
 
 TEST_CASE("half precision notices noise, too", "[analysis][tangent_kernel]") {

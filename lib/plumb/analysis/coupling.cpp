@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include <fmt/ranges.h>
@@ -10,6 +11,7 @@
 #include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/random_weights.hpp"
 #include "plumb/autograd/forward_derivative.hpp"
+#include "plumb/core/double_arithmetic.hpp"
 #include "plumb/core/error.hpp"
 
 namespace plumb {
@@ -29,18 +31,19 @@ at::ScalarType working_dtype(const NetworkFunction& function, const Tensor& pred
 struct Rounding {
   double unit;   // of one operation
   double share;  // of the predictions' size, that sums in another order may differ by
+  double units;  // that they may differ by, of what one rounding of all numbers makes of the predictions
 };
 
 Rounding rounding_of(at::ScalarType dtype) {
   switch (dtype) {
     case at::kDouble:
-      return {1.2e-16, 1e-12};
+      return {1.2e-16, 1e-12, 1024};
     case at::kFloat:
-      return {6e-8, 1e-5};
+      return {6e-8, 1e-5, 64};
     case at::kHalf:
-      return {5e-4, 1e-2};
+      return {5e-4, 1e-2, 64};
     default:
-      return {4e-3, 6e-2};
+      return {4e-3, 6e-2, 64};
   }
 }
 
@@ -70,7 +73,8 @@ class CouplingCheck {
       for (int64_t s = 0; s < suspects.size(0); ++s) {
         const auto place = suspects[s].item<int64_t>();
         const int64_t example = company[static_cast<size_t>(place)];
-        if (!(moved[place].item<double>() <= allowed(example))) report(example);
+        if (is_beyond_rounding(moved[place].item<double>(), example, place, [&] { return predict(company); }))
+          report(example);
       }
     }
   }
@@ -125,12 +129,33 @@ class CouplingCheck {
     }
   }
 
-  /// How much arithmetic moves the prediction for an example at most.
-  double allowed(int64_t example) {
+  /// Whether the prediction for an example, which moved by so much in the batch that `predicted` predicts,
+  /// where it stands at `place`, moved by more than arithmetic does.
+  bool is_beyond_rounding(double moved, int64_t example, int64_t place,
+                          const std::function<Tensor()>& predicted) {
+    if (moved <= rounding_.share * sizes_[example].item<double>()) return false;
+    // Rounding is nothing in float64, beside that in fewer bits; all else is what it is.
+    if (rounding_.unit > rounding_of(at::kDouble).unit && !wide_predictions_.defined())
+      wide_predictions_ = in_double([&] { return function_(inputs_); });
+    if (wide_predictions_.numel() > 0) {
+      const Tensor wide = in_double(predicted);
+      if (wide.numel() > 0)
+        return !((wide[place] - wide_predictions_[example]).abs().max().item<double>() <= 1e-3 * moved);
+    }
     if (!by_rounding_.defined()) by_rounding_ = moved_by_rounding();
-    constexpr double roundings = 16;
-    return std::max(rounding_.share * sizes_[example].item<double>(),
-                    roundings * by_rounding_[example].item<double>());
+    return !(moved <= rounding_.units * by_rounding_[example].item<double>());
+  }
+
+  /// What `predicted` predicts in float64, empty where it cannot be had.
+  static Tensor in_double(const std::function<Tensor()>& predicted) {
+    const DoubleArithmetic scope;
+    try {
+      const Tensor predictions = predicted();
+      if (scope.complete()) return predictions;
+    } catch (const std::exception&) {
+      // Code that needs the dtype it knows.
+    }
+    return at::empty({0}, at::kDouble);
   }
 
   /// By how much the predictions of each example move, to first order, when all weights and inputs are
@@ -172,8 +197,7 @@ class CouplingCheck {
   [[noreturn]] void report(int64_t example) {
     std::vector<int64_t> all(static_cast<size_t>(inputs_.size(0)));
     std::iota(all.begin(), all.end(), 0);
-    const Tensor again = predict(inputs_, all);
-    expects((again[example] - predictions_[example]).abs().max().item<double>() <= allowed(example),
+    expects(!moves(example, [&] { return predict(inputs_, all); }),
             "the network's predictions change from one call to the next; is noise drawn in forward?");
     std::vector<int64_t> others = all;
     others.erase(others.begin() + example);
@@ -199,16 +223,22 @@ class CouplingCheck {
     inputs.index_copy_(
         0, at::tensor(others, at::kLong).to(inputs.device()),
         inputs_.slice(0, example, example + 1).repeat_interleave(static_cast<int64_t>(others.size()), 0));
-    const Tensor moved = predict(inputs, others)[example] - predictions_[example];
-    return !(moved.abs().max().item<double>() <= allowed(example));
+    return moves(example, [&] { return predict(inputs, others); });
+  }
+
+  /// Whether a prediction, at its own place, is another one in the batch that `predicted` predicts.
+  bool moves(int64_t example, const std::function<Tensor()>& predicted) {
+    const Tensor moved = (predicted()[example] - predictions_[example]).abs().max();
+    return is_beyond_rounding(moved.item<double>(), example, example, predicted);
   }
 
   const NetworkFunction& function_;
   bool thorough_;
   Tensor inputs_, predictions_;
   Rounding rounding_;
-  Tensor sizes_;        // (n) float64: what the share is of
-  Tensor by_rounding_;  // (n) float64
+  Tensor sizes_;             // (n) float64: what the share is of
+  Tensor wide_predictions_;  // computed in float64, empty when they cannot be
+  Tensor by_rounding_;       // (n) float64
 };
 
 }  // namespace

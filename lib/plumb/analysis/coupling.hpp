@@ -11,8 +11,10 @@ namespace plumb {
 /// mean); of more than 256, or of more than 16 where n times the parameters is more than 2^26, some alone and
 /// all in halves, which of up to 64 part every pair. `predictions`: those of `inputs` as one batch, (n, c).
 /// Throws ContractError, naming two examples, when a prediction moved by more than the network's arithmetic
-/// explains: a fixed share of the predictions or, where they are differences of larger numbers, of what
-/// relative changes of all weights and inputs by one rounding make of them.
+/// explains. What is below a fixed share of the predictions is rounding. Beyond it, a prediction that moves
+/// in float64 as it did in fewer bits was not moved by rounding; where float64 is what the network computes
+/// in, or cannot take its place, relative changes of all weights and inputs by one rounding say how far
+/// rounding may move it.
 void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions,
                      bool thorough);
 
