@@ -237,3 +237,30 @@ TEST_CASE("parameters that enter through permute or expand are read from the gra
   INFO(test::notes_of(kernel));
   CHECK(kernel.notes.empty());
 }
+
+TEST_CASE("one of many layers that meets the examples in another order in later kernels is noticed there",
+          "[tangent_kernel][layouts]") {
+  CaseNetwork network;
+  std::vector<nn::Linear> layers;
+  for (int i = 0; i < 12; ++i) layers.push_back(network.part("layer" + std::to_string(i), nn::Linear(4, 3)));
+  nn::Linear ordered = network.part("ordered", nn::Linear(4, 3));
+  network.forward = [=](const Tensor& x) mutable {
+    const Tensor order = x.select(1, 0).argsort();
+    Tensor sum = 1e-6 * ordered(x.index_select(0, order)).tanh().index_select(0, order.argsort());
+    for (nn::Linear& layer : layers) sum = sum + layer(x).tanh();
+    return sum;
+  };
+  const NetworkFunction function = network.function();
+  Tensor x = normal({5, 4});
+  x.select(1, 0) = std::get<0>(x.select(1, 0).sort());
+  tangent_kernel(function, x);
+  tangent_kernel_by_parameter(function, x);
+  for (int repetition = 0; repetition < 3; ++repetition) {
+    const Tensor others = normal({5, 4});
+    const Tensor rows = network.jacobian(others).slice(1, -15, -3);
+    const ParameterKernels kernels = tangent_kernel_by_parameter(function, others);
+    REQUIRE(kernels.names[24] == "ordered.weight");
+    CHECK(torch::allclose(kernels.matrices[24], rows.mm(rows.t()), 1e-10, 0));
+    CHECK_THAT(test::notes_of(tangent_kernel(function, others)), ContainsSubstring("ordered"));
+  }
+}
