@@ -85,7 +85,8 @@ TEST_CASE("figures need no temporary files", "[report][gnuplot][faults]") {
 
 TEST_CASE("a large script and a large figure pass through the pipes side by side", "[report][gnuplot]") {
   std::string script = "set terminal svg\n$points << END\n";
-  for (int i = 0; i < 50000; ++i) script += std::to_string(i) + " " + std::to_string(i * i % 77) + "\n";
+  for (int i = 0; i < 50000; ++i)
+    script += std::to_string(i) + " " + std::to_string(int64_t{i} * i % 77) + "\n";
   script += "END\nplot $points with lines, $points with points\n";
   const std::string svg = run_gnuplot(script);
   CHECK(svg.size() > 500000);
