@@ -103,6 +103,14 @@ TEST_CASE("a tensor of fewer bits that is written to is said", "[core][double_ar
   CHECK(held[1].item<double>() == 1.1F);
 }
 
+TEST_CASE("bits that are read as another type are said", "[core][double_arithmetic]") {
+  const torch::NoGradGuard no_grad;
+  const DoubleArithmetic scope;
+  const Tensor bits = (torch::ones({2}) + 1).view(torch::kLong);
+  CHECK(bits.scalar_type() == torch::kLong);
+  CHECK_FALSE(scope.complete());
+}
+
 TEST_CASE("float64 ends with its scope and stays in its thread", "[core][double_arithmetic]") {
   const Tensor x = torch::ones({3});
   {

@@ -31,7 +31,7 @@ at::ScalarType working_dtype(const NetworkFunction& function, const Tensor& pred
 struct Rounding {
   double unit;   // of one operation
   double share;  // of the predictions' size, that sums in another order may differ by
-  double units;  // that they may differ by, of what one rounding of all numbers makes of the predictions
+  double units;  // times what one rounding of all weights and inputs moves them, that they may differ by
 };
 
 Rounding rounding_of(at::ScalarType dtype) {
@@ -134,7 +134,7 @@ class CouplingCheck {
   bool is_beyond_rounding(double moved, int64_t example, int64_t place,
                           const std::function<Tensor()>& predicted) {
     if (moved <= rounding_.share * sizes_[example].item<double>()) return false;
-    // Rounding is nothing in float64, beside that in fewer bits; all else is what it is.
+    // In float64 rounding is nothing beside that in fewer bits, and coupling is what it was.
     if (rounding_.unit > rounding_of(at::kDouble).unit && !wide_predictions_.defined())
       wide_predictions_ = in_double([&] { return function_(inputs_); });
     if (wide_predictions_.numel() > 0) {
@@ -151,7 +151,7 @@ class CouplingCheck {
     const DoubleArithmetic scope;
     try {
       const Tensor predictions = predicted();
-      if (scope.complete()) return predictions;
+      if (scope.complete() && predictions.scalar_type() == at::kDouble) return predictions;
     } catch (const std::exception&) {
       // Code that needs the dtype it knows.
     }

@@ -63,7 +63,9 @@ void compute_wide(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   bool writes_narrow = false;
   for (size_t i = 0; i < arguments.size(); ++i)
     writes_narrow = writes_narrow || (is_written(arguments[i]) && is_narrow(value(i)));
-  if (writes_narrow) {
+  // Bits that are read as another type have nothing to do with those of the same number in float64.
+  const bool reads_bits = op.schema().name() == "aten::view" && op.schema().overload_name() == "dtype";
+  if (writes_narrow || reads_bits) {
     everything_wide = false;
     op.callBoxed(stack);
     return;

@@ -6,9 +6,9 @@ namespace plumb {
 /// While one lives, the operators that its thread calls compute in float64: floating numbers of fewer bits
 /// are widened when an operator takes them, exactly, and dtypes asked for are read as float64. (Complex
 /// numbers alike.) What only looks at a tensor (view, detach, contiguous) leaves its dtype alone. An operator
-/// that writes into a tensor of fewer bits still rounds to them; `complete` says whether none did. Code that
-/// reads memory as a fixed C++ type meets float64 in it, which LibTorch's accessors refuse. Gradient
-/// recording should be off.
+/// that writes into a tensor of fewer bits still rounds to them, and bits that are read as another type are
+/// other ones; `complete` says whether neither happened. Code that reads memory as a fixed C++ type meets
+/// float64 in it, which LibTorch's accessors refuse. Gradient recording should be off.
 class DoubleArithmetic {
  public:
   DoubleArithmetic();

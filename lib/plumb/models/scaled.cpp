@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <torch/torch.h>
 
 #include "plumb/models/network.hpp"
@@ -53,7 +54,9 @@ std::shared_ptr<Network> make_scaled(const ScaledOptions& options, const Signatu
   const ScaledChoice chosen = options.network ? *options.network : ScaledChoice(models(), "mlp");
   std::shared_ptr<Network> network = chosen.make(signature, generator), copy;
   if (options.centred) {
-    at::Generator same = generator.clone();
+    // A clone() of LibTorch 1.13 is never freed.
+    at::Generator same = at::make_generator<at::CPUGeneratorImpl>();
+    same.set_state(generator.get_state());
     copy = chosen.make(signature, same);
     const torch::NoGradGuard no_grad;
     for (auto& item : copy->named_parameters()) item.value().copy_(network->named_parameters()[item.key()]);
