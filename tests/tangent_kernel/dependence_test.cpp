@@ -105,6 +105,21 @@ TEST_CASE("functional batch norm in training mode is said to couple examples",
   }
 }
 
+TEST_CASE("derivatives that couple examples whose predictions do not are refused",
+          "[tangent_kernel][dependence]") {
+  using Other = Tensor (*)(const Tensor&);
+  const std::vector<Other> others{[](const Tensor& h) { return h.mean(0, true); },
+                                  [](const Tensor& h) { return h.roll(1, 0); },
+                                  [](const Tensor& h) { return h.flip(0); }};
+  for (const Other other : others) {
+    const CaseNetwork network = mixing([other](const Tensor& h) {
+      const Tensor foreign = 0.3 * other(h);
+      return h + (foreign - foreign.detach());
+    });
+    for (const int64_t n : {2, 5, 70}) check_refused(network, normal({n, 4}), {"couples"});
+  }
+}
+
 TEST_CASE("what a batch decides for all of its examples alike is found", "[tangent_kernel][dependence]") {
   CaseNetwork network;
   nn::Linear a = network.part("a", nn::Linear(4, 4)), o = network.part("o", nn::Linear(4, 2));

@@ -47,6 +47,23 @@ Rounding rounding_of(at::ScalarType dtype) {
   }
 }
 
+/// How many binary digits tell n places apart.
+int64_t digits_of(int64_t n) { return static_cast<int64_t>(std::ceil(std::log2(n))); }
+
+/// Two halves of a random `order` of the examples for each of the first binary digits of their places. All
+/// digits part every pair, two of them three pairs of four, one a half.
+std::vector<std::vector<int64_t>> halves_of(const std::vector<int64_t>& order, int64_t digits) {
+  const auto n = static_cast<int64_t>(order.size());
+  std::vector<std::vector<int64_t>> lists;
+  for (int64_t digit = 0; digit < std::min(digits, digits_of(n)); ++digit) {
+    std::vector<int64_t> halves[2];
+    for (int64_t place = n - 1; place >= 0; --place)
+      halves[place >> digit & 1].push_back(order[static_cast<size_t>(place)]);
+    for (auto& half : halves) lists.push_back(std::move(half));
+  }
+  return lists;
+}
+
 std::string first_sentence(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 class CouplingCheck {
@@ -90,16 +107,7 @@ class CouplingCheck {
     std::vector<std::vector<int64_t>> lists;
     for (int64_t i = 0; i < (each ? n : some); ++i) lists.push_back({order[static_cast<size_t>(i)]});
     if (each) return lists;
-    // Halves by each binary digit of the place in a random order part every pair, by two of them three of
-    // four, by one a half.
-    const int64_t all_digits = static_cast<int64_t>(std::ceil(std::log2(n)));
-    const int64_t digits = !thorough_ ? 1 : n > 64 ? 2 : all_digits;
-    for (int64_t digit = 0; digit < digits; ++digit) {
-      std::vector<int64_t> halves[2];
-      for (int64_t place = n - 1; place >= 0; --place)
-        halves[place >> digit & 1].push_back(order[static_cast<size_t>(place)]);
-      for (auto& half : halves) lists.push_back(std::move(half));
-    }
+    for (auto& half : halves_of(order, !thorough_ ? 1 : n > 64 ? 2 : n)) lists.push_back(std::move(half));
     return lists;
   }
 
@@ -263,16 +271,17 @@ void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& 
   }
   if (!outputs.requires_grad()) return;
   CheckDraws draws;
-  const Tensor order = at::tensor(draws.permutation(n), at::kLong).to(inputs.device());
   const Tensor weights = draws.weights(outputs.numel()).view(outputs.sizes()).to(outputs.options());
-  const Tensor halves[2] = {order.slice(0, 0, n / 2), order.slice(0, n / 2)};
-  for (int half = 0; half < (n > 64 ? 1 : 2); ++half) {
+  const std::vector<std::vector<int64_t>> halves = halves_of(draws.permutation(n), n > 64 ? 2 : n);
+  for (size_t h = 0; h < halves.size(); ++h) {
+    const Tensor half = at::tensor(halves[h], at::kLong).to(inputs.device());
+    const Tensor rest = at::tensor(halves[h ^ 1], at::kLong).to(inputs.device());
     const Tensor cotangents = at::zeros_like(outputs, outputs.options().requires_grad(false));
-    cotangents.index_copy_(0, halves[half], weights.index_select(0, halves[half]));
+    cotangents.index_copy_(0, half, weights.index_select(0, half));
     const Tensor gradient = torch::autograd::grad({outputs}, {examples}, {cotangents}, /*retain_graph=*/true,
                                                   /*create_graph=*/false, /*allow_unused=*/true)[0];
     if (!gradient.defined()) return;
-    const Tensor foreign = gradient.index_select(0, halves[1 - half]).nan_to_num(0, 0, 0);
+    const Tensor foreign = gradient.index_select(0, rest).nan_to_num(0, 0, 0);
     // Kernels that gather may leave rounding where zeros belong.
     const double allowed = allowed_capture_error(working_dtype(function, outputs)) * 0.1 *
                            fast_norm(gradient.nan_to_num(0, 0, 0));
@@ -280,7 +289,7 @@ void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& 
     const int64_t place = foreign.reshape({foreign.size(0), -1}).abs().amax(1).argmax().item<int64_t>();
     throw ContractError(fmt::format(
         "the network couples examples: predictions of others have a derivative by the inputs of example {}",
-        halves[1 - half][place].item<int64_t>()));
+        rest[place].item<int64_t>()));
   }
 }
 

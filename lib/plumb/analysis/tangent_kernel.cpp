@@ -213,8 +213,9 @@ Kernels compute_checked(const NetworkFunction& function, const Tensor& left, con
                                 options,
                                 options.accumulate_double ? at::kDouble : parameter.scalar_type(),
                                 attempt.route != KernelRoute::rows};
-    if (!problem.reads_graph && problem.checks()) {
-      // Rows are taken from each example alone: nothing of theirs tells of the others.
+    if ((!problem.reads_graph || attempt.examine) && problem.checks()) {
+      // Rows are taken from each example alone: nothing of theirs tells of the others. What disagreed in an
+      // attempt before can be derivatives that couple examples.
       function.check(left);
       if (!symmetric) function.check(right);
     }

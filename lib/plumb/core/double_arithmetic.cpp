@@ -80,19 +80,15 @@ void compute_wide(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     if (returns[i].alias_info() == nullptr) widen((*stack)[stack->size() - returns.size() + i]);
 }
 
-void register_once() {
-  static const torch::Library library = [] {
-    torch::Library all(torch::Library::IMPL, "_", key, __FILE__, __LINE__);
-    all.fallback(torch::CppFunction::makeFromBoxedFunction<&compute_wide>());
-    return all;
-  }();
+// When the program is loaded: no other thread may call operators while one is registered.
+TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericMode, all) {
+  all.fallback(torch::CppFunction::makeFromBoxedFunction<&compute_wide>());
 }
 
 }  // namespace
 
 DoubleArithmetic::DoubleArithmetic()
     : included_(c10::impl::tls_is_dispatch_key_included(key)), complete_(everything_wide) {
-  register_once();
   everything_wide = true;
   c10::impl::tls_set_dispatch_key_included(key, true);
 }
