@@ -11,6 +11,7 @@
 
 #include "plumb/autograd/dual_level.hpp"
 #include "plumb/autograd/functional_steps.hpp"
+#include "plumb/core/compat.hpp"
 
 namespace plumb::autograd::functional {
 namespace {
@@ -48,6 +49,7 @@ class BatchLayer {
   }
 
  private:
+  BatchingLock lock_;  // to be released after all else
   int64_t size_;
   bool warns_;
   int64_t level_ = 0;

@@ -1,6 +1,8 @@
 /// The differences between LibTorch 1.13 and 2.x, in one place.
 #pragma once
 
+#include <mutex>
+
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/version.h>
@@ -10,6 +12,22 @@ namespace plumb {
 /// What holds a node of the autograd graph: a std::shared_ptr, and in the newest versions a
 /// c10::intrusive_ptr.
 using NodePointer = decltype(torch::autograd::Edge::function);
+
+/// Held while a batch of at::functorch is open. LibTorch 1.13 keeps the levels of all threads in one table
+/// without a lock, by numbers that each thread counts for itself; 2.0 and later keep them apart.
+class BatchingLock {
+#if TORCH_VERSION_MAJOR < 2
+ public:
+  BatchingLock() : lock_(mutex()) {}
+
+ private:
+  static std::recursive_mutex& mutex() {
+    static std::recursive_mutex one;
+    return one;
+  }
+  std::unique_lock<std::recursive_mutex> lock_;
+#endif
+};
 
 /// Within its scope, and when enabled, matrix products and convolutions on CUDA run in bfloat16.
 class AutocastGuard {
