@@ -250,3 +250,14 @@ TEST_CASE("derivatives that are not finite are errors, not numbers", "[tangent_k
        {KernelRoute::automatic, KernelRoute::rows, KernelRoute::contraction, KernelRoute::structured})
     finite_or_error("kernel", [&] { return tangent_kernel(function, x, {.route = route}).matrix; });
 }
+
+TEST_CASE("products that overflow are errors, not infinities", "[tangent_kernel][products]") {
+  torch::manual_seed(5);
+  nn::Linear linear(40, 2);
+  const NetworkFunction function(*linear, [=](const Tensor& x) mutable { return linear(x); });
+  const Jacobian jacobian(function, torch::ones({30, 40}));
+  CHECK_THROWS_WITH(jacobian.apply(torch::full({82}, 1e38F)), ContainsSubstring("J v is not finite"));
+  CHECK_THROWS_WITH(jacobian.apply_transposed(torch::full({60}, 1e38F)),
+                    ContainsSubstring("J' u is not finite"));
+  CHECK(jacobian.apply(torch::full({82}, 1e30F)).isfinite().all().item<bool>());
+}

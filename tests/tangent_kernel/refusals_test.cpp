@@ -1,5 +1,6 @@
 // What is refused, or marked in a note, by the name of what is the matter.
 #include <algorithm>
+#include <memory>
 #include <thread>
 
 #include "support/case_network.hpp"
@@ -270,4 +271,20 @@ TEST_CASE("threads on one network do not disturb each other", "[tangent_kernel][
   for (const std::string& error : errors) CHECK(error == "");
   for (const int count : counts) CHECK(count == 0);
   for (const Tensor& parameter : network.module->parameters()) CHECK(parameter.requires_grad());
+}
+
+TEST_CASE("a frozen parameter requires a gradient while any function differentiates by it",
+          "[tangent_kernel][threads]") {
+  CaseNetwork network;
+  nn::Linear a = network.part("a", nn::Linear(2, 2));
+  network.forward = [=](const Tensor& x) mutable { return a(x); };
+  a->bias.set_requires_grad(false);
+  const NetworkFunction function = network.function().restricted({"a.bias"});
+  auto first = std::make_unique<NetworkFunction::Differentiation>(function);
+  auto second = std::make_unique<NetworkFunction::Differentiation>(function);
+  CHECK(network.function().names() == std::vector<std::string>{"a.weight"});
+  second.reset();
+  CHECK(a->bias.requires_grad());
+  first.reset();
+  CHECK_FALSE(a->bias.requires_grad());
 }
