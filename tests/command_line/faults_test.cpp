@@ -196,7 +196,8 @@ TEST_CASE("Ctrl-C is an interruption at any moment", "[command_line][faults]") {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     ::kill(process, SIGINT);
     CHECK(test::wait_for(process) == 130);
-    const std::string said = read_file(log);
+    // On a busy machine the shell may be interrupted before it opens the log.
+    const std::string said = std::filesystem::exists(log) ? read_file(log) : "";
     CHECK_THAT(said, !ContainsSubstring("killed by signal"));
     if (!said.empty()) CHECK_THAT(said, ContainsSubstring("interrupted; what was done is saved. To go on: "));
   }

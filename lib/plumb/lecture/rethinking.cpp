@@ -52,8 +52,8 @@ std::vector<Claim> model_claims(const RethinkingMeasured& measured, const std::s
 
 }  // namespace
 
-const RandomizedFit& fit_of(const RethinkingMeasured& measured, const std::string& model,
-                            const std::string& setting) {
+const RandomizedFit& fit_of(const RethinkingMeasured& measured, std::string_view model,
+                            std::string_view setting) {
   const auto found = std::find_if(measured.fits.begin(), measured.fits.end(), [&](const RandomizedFit& fit) {
     return fit.model == model && fit.setting == setting;
   });

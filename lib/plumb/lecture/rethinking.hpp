@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plumb/lecture/system.hpp"
@@ -29,8 +30,8 @@ struct RethinkingMeasured {
 };
 
 /// The fit of `model` in `setting`. Throws ContractError when there is none.
-const RandomizedFit& fit_of(const RethinkingMeasured& measured, const std::string& model,
-                            const std::string& setting);
+const RandomizedFit& fit_of(const RethinkingMeasured& measured, std::string_view model,
+                            std::string_view setting);
 
 /// The construction has 2n + d weights and is right to 1e-3; every network fits every version of the data;
 /// for each model, test accuracy after random labels is that of guessing (within the binomial 95 % interval),
