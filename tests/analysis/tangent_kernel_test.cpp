@@ -246,19 +246,20 @@ TEST_CASE("coupling is looked for again unless predictions are those of before, 
   });
   const Tensor inputs = torch::randn({5, 4});
   tangent_kernel(function, inputs);
-  CHECK(std::exchange(examples, 0) == 10);  // once for the kernel, and each alone
+  // Once for the kernel, each alone; for gradients once more together, and one alone.
+  CHECK(std::exchange(examples, 0) == 16);
   tangent_kernel(function, inputs);
   CHECK(std::exchange(examples, 0) == 5);
   tangent_kernel(function.restricted({"bias"}), inputs);
   CHECK(std::exchange(examples, 0) == 5);
   linear->eval();
   tangent_kernel(function, inputs);
-  CHECK(std::exchange(examples, 0) == 10);
+  CHECK(std::exchange(examples, 0) == 16);
   linear->weight.data().mul_(2);
   tangent_kernel(function, inputs);
   CHECK(std::exchange(examples, 0) == 11);  // in two halves, and one alone
   tangent_kernel(function, torch::cat({inputs, inputs}));
-  CHECK(std::exchange(examples, 0) == 20);  // a larger batch
+  CHECK(std::exchange(examples, 0) == 31);  // a larger batch
   linear->bias.data()[0] = INFINITY;
   CHECK_THROWS_WITH(tangent_kernel(function, inputs), ContainsSubstring("bias holds numbers"));
 }

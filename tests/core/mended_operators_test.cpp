@@ -1,4 +1,5 @@
-// Oracle: the derivative of x Phi(x), which is Phi(x) + x phi(x), in float64.
+// Oracle: the derivative of x Phi(x), which is Phi(x) + x phi(x), in float64; batch normalization written out
+// in elementary operations.
 #include "plumb/core/mended_operators.hpp"
 
 #include "support/catch.hpp"
@@ -49,4 +50,31 @@ TEST_CASE("the gradient of GELU is written however its own gradient lies in memo
   const Tensor first = torch::autograd::grad({torch::gelu(z).sum()}, {z}, {}, true, true)[0];
   const Tensor second = torch::autograd::grad({first.sum()}, {z})[0], w = z.detach();
   CHECK(torch::allclose(second, torch::exp(-w * w / 2) / std::sqrt(2 * M_PI) * (2 - w * w), 1e-10, 1e-12));
+}
+
+TEST_CASE("the gradient of batch normalization is right for weights that are slices",
+          "[core][mended_operators]") {
+  plumb::mend_operators();
+  torch::manual_seed(2);
+  const auto every_second = [](const Tensor& values) {
+    return torch::stack({values, values * 0 + 100}, 1).select(1, 0);
+  };
+  const bool training = GENERATE(false, true);
+  const auto shape = GENERATE(std::vector<int64_t>{7, 4}, std::vector<int64_t>{3, 4, 5});
+  const Tensor x = torch::randn(shape, torch::kDouble).requires_grad_();
+  const Tensor weight = every_second(torch::randn({4}, torch::kDouble)).requires_grad_();
+  const Tensor bias = torch::randn({4}, torch::kDouble).requires_grad_();
+  const Tensor mean = every_second(torch::randn({4}, torch::kDouble)),
+               variance = every_second(torch::rand({4}, torch::kDouble) + 0.5);
+  REQUIRE_FALSE(weight.is_contiguous());
+  const Tensor u = torch::randn(shape, torch::kDouble);
+  const auto found = torch::autograd::grad(
+      {torch::batch_norm(x, weight, bias, mean.clone(), every_second(variance), training, 0.1, 1e-5, false)},
+      {x, weight, bias}, {u});
+  const std::vector<int64_t> over = x.dim() == 2 ? std::vector<int64_t>{0} : std::vector<int64_t>{0, 2};
+  const auto column = [&](const Tensor& values) { return x.dim() == 2 ? values : values.view({1, 4, 1}); };
+  const Tensor m = training ? x.mean(over) : mean, v = training ? x.var(over, false) : variance;
+  const Tensor written = (x - column(m)) / (column(v) + 1e-5).sqrt() * column(weight) + column(bias);
+  const auto expected = torch::autograd::grad({written}, {x, weight, bias}, {u});
+  for (size_t i = 0; i < 3; ++i) CHECK(torch::allclose(found[i], expected[i], 1e-9, 1e-11));
 }

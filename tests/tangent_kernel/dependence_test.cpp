@@ -134,6 +134,26 @@ TEST_CASE("what a batch decides for all of its examples alike is found", "[tange
   check_refused(network, x, {"couples", "example 7"});
 }
 
+TEST_CASE("what a later batch of the same size decides for its examples is found",
+          "[tangent_kernel][dependence]") {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    CaseNetwork network(seed);
+    nn::Linear a = network.part("a", nn::Linear(3, 4)), o = network.part("o", nn::Linear(4, 2)),
+               b = network.part("b", nn::Linear(4, 2));
+    network.forward = [=](const Tensor& x) mutable {
+      const Tensor h = a(x).tanh();
+      return x.sum().item<double>() > 0 ? o(h) + 0.1 * b(h) : o(h);
+    };
+    const NetworkFunction function = network.function();
+    const Tensor positive = normal({5, 3}).abs() + 1;
+    tangent_kernel(function, positive);  // alone, too, every example goes through both branches
+    Tensor mixed = positive.clone();
+    mixed[static_cast<int64_t>(seed % 5)] = -0.1;  // in company the sum stays positive, alone it does not
+    CHECK_THROWS_WITH(tangent_kernel(function, mixed), ContainsSubstring("depend"));
+    CHECK_THROWS_WITH(tangent_kernel(function, positive, mixed), ContainsSubstring("depend"));
+  }
+}
+
 TEST_CASE("a network that draws random numbers is refused in every call", "[tangent_kernel][dependence]") {
   using Mix = Tensor (*)(const Tensor&);
   const std::vector<std::pair<const char*, Mix>> mixes{

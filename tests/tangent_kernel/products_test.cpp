@@ -261,3 +261,50 @@ TEST_CASE("products that overflow are errors, not infinities", "[tangent_kernel]
                     ContainsSubstring("J' u is not finite"));
   CHECK(jacobian.apply(torch::full({82}, 1e30F)).isfinite().all().item<bool>());
 }
+
+namespace {
+
+/// The identity, whose derivative is half in a batch of several examples: an operator that LibTorch
+/// differentiates wrongly there.
+struct HalvedInBatches : torch::autograd::Function<HalvedInBatches> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x) {
+    context->saved_data["several"] = x.size(0) > 1;
+    return x.clone();
+  }
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               const torch::autograd::tensor_list& gradients) {
+    return {context->saved_data["several"].toBool() ? gradients[0] / 2 : gradients[0]};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what LibTorch differentiates wrongly in batches goes example by example",
+          "[tangent_kernel][products]") {
+  CaseNetwork network;
+  nn::Linear a = network.part("a", nn::Linear(4, 5)), b = network.part("b", nn::Linear(5, 2));
+  network.forward = [=](const Tensor& x) mutable { return b(HalvedInBatches::apply(a(x).tanh())); };
+  check_kernels(network, normal({6, 4}));
+  const Tensor inputs = normal({6, 4});
+  const TangentKernel kernel = tangent_kernel(network.function(), inputs);
+  CHECK(kernel.route.starts_with("rows"));
+  REQUIRE_FALSE(kernel.notes.empty());
+  CHECK_THAT(kernel.notes.front(), ContainsSubstring("in the batch are not those of the example alone"));
+  CHECK_THROWS_WITH(tangent_kernel(network.function(), inputs, {.route = KernelRoute::structured}),
+                    ContainsSubstring("in the batch are not those of the example alone"));
+  const Jacobian jacobian(network.function(), inputs);
+  CHECK((jacobian.dense().to(torch::kDouble) - network.jacobian(inputs)).abs().max().item<double>() < 1e-5);
+}
+
+TEST_CASE("batch normalization by a slice of a parameter has the derivatives of its numbers",
+          "[tangent_kernel][products]") {
+  CaseNetwork network;
+  nn::Linear a = network.part("a", nn::Linear(4, 4)), b = network.part("b", nn::Linear(4, 2));
+  Tensor w = network.parameter("w", normal({4, 2}).select(1, 0));
+  const Tensor mean = normal({4, 2}).select(1, 1), variance = normal({4}).abs() + 0.5;
+  network.forward = [=](const Tensor& x) mutable {
+    return b(torch::batch_norm(a(x).tanh(), w, {}, mean, variance, false, 0.1, 1e-5, false).tanh());
+  };
+  check_products(network, normal({6, 4}));
+  check_kernels(network, normal({6, 4}));
+}

@@ -4,12 +4,14 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <optional>
 
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include "plumb/analysis/kernel_check.hpp"
 #include "plumb/analysis/random_weights.hpp"
+#include "plumb/autograd/dense_gradient.hpp"
 #include "plumb/autograd/forward_derivative.hpp"
 #include "plumb/core/double_arithmetic.hpp"
 #include "plumb/core/error.hpp"
@@ -249,12 +251,70 @@ class CouplingCheck {
   Tensor by_rounding_;       // (n) float64
 };
 
+/// The first parameter whose gradient is not the same in both lists, beyond what rounding and a kink that it
+/// takes an example over may do. A part that vanishes is rounding of the whole.
+std::optional<size_t> differing_part(const std::vector<Tensor>& one, const std::vector<Tensor>& other,
+                                     at::ScalarType dtype) {
+  const double share = dtype == at::kDouble ? 1e-6 : dtype == at::kFloat ? 1e-2 : 0.2;
+  double whole = 0;
+  std::vector<Tensor> left, right;
+  for (size_t p = 0; p < one.size(); ++p) {
+    left.push_back(one[p].defined() ? autograd::dense_gradient(one[p]) : Tensor());
+    right.push_back(other[p].defined() ? autograd::dense_gradient(other[p]) : Tensor());
+    if (left[p].defined()) whole = std::hypot(whole, fast_norm(left[p]));
+    if (right[p].defined()) whole = std::hypot(whole, fast_norm(right[p]));
+  }
+  if (!std::isfinite(whole)) return std::nullopt;
+  const double rounding = (dtype == at::kDouble ? 1e-14 : dtype == at::kFloat ? 1e-6 : 0.1) * whole;
+  for (size_t p = 0; p < one.size(); ++p) {
+    if (!left[p].defined() && !right[p].defined()) continue;
+    const Tensor& like = left[p].defined() ? left[p] : right[p];
+    const Tensor a = left[p].defined() ? left[p] : at::zeros_like(like);
+    const Tensor b = right[p].defined() ? right[p] : at::zeros_like(like);
+    const double size = std::max(fast_norm(a), fast_norm(b));
+    if (!(fast_norm(a - b) <= share * size + rounding)) return p;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, const Tensor& predictions,
                      bool thorough) {
   const at::NoGradGuard no_grad;
   CouplingCheck(function, inputs, predictions, thorough).run();
+}
+
+void check_gradients_alone(const NetworkFunction& function, const Tensor& inputs) {
+  constexpr int64_t enough = 64;  // examples, for the sake of time
+  const Tensor batch = inputs.slice(0, 0, enough).detach();
+  const int64_t n = batch.size(0);
+  if (n < 2) return;
+  const NetworkFunction::Differentiation differentiation(function);
+  const Tensor together = function(batch);
+  if (!together.requires_grad()) return;
+  CheckDraws draws;
+  const std::vector<int64_t> order = draws.permutation(n);
+  std::string disagreeing;
+  for (size_t k = 0; k < 2; ++k) {
+    const int64_t i = order[k];
+    const Tensor weights =
+        draws.weights(together.size(1)).to(together.options().requires_grad(false)).unsqueeze(0);
+    Tensor in_batch = at::zeros_like(weights).expand_as(together).contiguous();
+    in_batch[i].copy_(weights[0]);
+    const Tensor alone = function(batch.slice(0, i, i + 1));
+    if (!alone.requires_grad()) return;
+    const auto gradients = [&](const Tensor& outputs, const Tensor& cotangents) {
+      return torch::autograd::grad({outputs}, function.parameters(), {cotangents}, /*retain_graph=*/true,
+                                   /*create_graph=*/false, /*allow_unused=*/true);
+    };
+    const std::optional<size_t> p = differing_part(gradients(together, in_batch), gradients(alone, weights),
+                                                   working_dtype(function, together));
+    if (!p) return;
+    disagreeing = function.names()[*p];
+  }
+  throw Error(fmt::format("gradients by {} of an example in the batch are not those of the example alone",
+                          disagreeing));
 }
 
 void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& inputs) {

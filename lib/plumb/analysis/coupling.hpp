@@ -22,4 +22,9 @@ void check_uncoupled(const NetworkFunction& function, const Tensor& inputs, cons
 /// Says nothing about integer inputs.
 void check_uncoupled_derivatives(const NetworkFunction& function, const Tensor& inputs);
 
+/// Throws Error when the gradients that two examples have in the batch are not those that each has alone,
+/// though their predictions are: LibTorch then differentiates some operator of a batch wrongly, or by a rule
+/// that the batch decides. One example may differ, where rounding took it over a kink.
+void check_gradients_alone(const NetworkFunction& function, const Tensor& inputs);
+
 }  // namespace plumb

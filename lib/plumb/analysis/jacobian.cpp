@@ -100,7 +100,7 @@ void Jacobian::settle() const {
     batch_ = 1;
     pulled_back = row_product(u, batch_);
   }
-  pulled_back_ = {u, pulled_back};
+  pulled_back_ = TransposedProduct{u, pulled_back};
   settled_ = true;
 }
 
@@ -129,16 +129,18 @@ autograd::JvpRoute Jacobian::agreeing_route() const {
   const double least = (options().dtype() == at::kDouble ? 1e-6 : 1e-2) * largest;
   Tensor v = draws.weights(columns()).to(options());
   int64_t begin = 0;
-  double size = 0;
   for (const Tensor& parameter : function_.parameters()) {
     const int64_t end = begin + parameter.numel();
     const double norm = fast_norm(pulled_back.slice(0, begin, end));
-    const double scale = largest > 0 ? std::max(norm, least) : 1;
-    const Tensor mine = v.slice(0, begin, end).div_(scale);
-    size = std::hypot(size, norm * fast_norm(mine));
+    v.slice(0, begin, end).div_(largest > 0 ? std::max(norm, least) : 1);
     begin = end;
   }
-  const double expected = at::dot(pulled_back.to(at::kDouble), v.to(at::kDouble)).item<double>();
+  // An error of any size is orthogonal to one u by chance, now and then; hardly to three.
+  std::vector<TransposedProduct> tests{{u, pulled_back}};
+  while (tests.size() < 3) {
+    const Tensor another = draws.weights(rows()).to(options());
+    tests.push_back({another, row_product(another, batch_)});
+  }
   // What forward mode gets wrong can be a branch of small share. Therefore it is taken where it leaves no
   // question or the other way agrees less, and after that where backward does not see a part of forward.
   const double allowed = allowed_capture_error(v.scalar_type());
@@ -151,9 +153,8 @@ autograd::JvpRoute Jacobian::agreeing_route() const {
   for (const auto route : routes) {
     try {
       const Tensor product = column_product(v, route);
-      const double found = at::dot(u.to(at::kDouble), product.to(at::kDouble)).item<double>();
-      const double rounding = fast_norm(u) * fast_norm(product);
-      const double error = std::abs(found - expected) / std::max({size, rounding, 1e-300});
+      double error = 0;
+      for (const TransposedProduct& test : tests) error = std::max(error, disagreement(test, v, product));
       if (error <= enough) return route;
       if (!best || error < least_error) {
         best = route;
@@ -164,10 +165,27 @@ autograd::JvpRoute Jacobian::agreeing_route() const {
     }
   }
   if (best && least_error <= allowed) return *best;
-  if (best)
+  if (best && !std::isfinite(least_error))
+    refusal = "they are not finite";
+  else if (best)
     refusal = fmt::format("<u, J v> and <J' u, v> differ by {:.1e} of their size, first for parameter {}",
                           least_error, disagreeing_parameter(u, pulled_back, v, *best));
   throw Error(fmt::format("J v cannot be computed so that it is the transposed of J' u: {}", refusal));
+}
+
+double Jacobian::disagreement(const TransposedProduct& test, const Tensor& v, const Tensor& product) const {
+  double size = fast_norm(test.u) * fast_norm(product), parts = 0;
+  int64_t begin = 0;
+  for (const Tensor& parameter : function_.parameters()) {
+    const int64_t end = begin + parameter.numel();
+    parts = std::hypot(parts,
+                       fast_norm(test.pulled_back.slice(0, begin, end)) * fast_norm(v.slice(0, begin, end)));
+    begin = end;
+  }
+  const double found = at::dot(test.u.to(at::kDouble), product.to(at::kDouble)).item<double>();
+  const double expected = at::dot(test.pulled_back.to(at::kDouble), v.to(at::kDouble)).item<double>();
+  const double difference = std::abs(found - expected) / std::max({size, parts, 1e-300});
+  return std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
 }
 
 std::string Jacobian::disagreeing_parameter(const Tensor& u, const Tensor& pulled_back, const Tensor& v,
@@ -259,6 +277,7 @@ Tensor Jacobian::dense_by(const KernelAttempt& attempt) const {
 }
 
 Tensor Jacobian::dense() const {
+  settle();
   std::vector<std::string> notes;
   // Contraction keeps rows of everything; where it does not agree, backward passes alone do.
   return first_that_agrees(KernelRoute::automatic, notes, [&](KernelAttempt attempt) {

@@ -61,6 +61,12 @@ class Jacobian final : public LinearOperator {
   Tensor dense_by(const KernelAttempt& attempt) const;
   autograd::JvpRoute agreeing_route() const;
   /// The first parameter whose part of J v disagrees with J' u.
+  /// u and J' u.
+  struct TransposedProduct {
+    Tensor u, pulled_back;
+  };
+  /// |<u, J v> - <J' u, v>| relative to the sizes of what is multiplied; infinite for NaN.
+  double disagreement(const TransposedProduct& test, const Tensor& v, const Tensor& product) const;
   std::string disagreeing_parameter(const Tensor& u, const Tensor& pulled_back, const Tensor& v,
                                     autograd::JvpRoute route) const;
 
@@ -71,8 +77,8 @@ class Jacobian final : public LinearOperator {
   std::vector<std::string> notes_;
   bool hides_operators_ = false;  // whether forward runs some without recording gradients
   mutable bool settled_ = false;
-  mutable std::optional<std::pair<Tensor, Tensor>> pulled_back_;  // u and J' u of the checks
-  mutable std::optional<autograd::JvpRoute> route_;               // once one was found to agree
+  mutable std::optional<TransposedProduct> pulled_back_;  // of the checks
+  mutable std::optional<autograd::JvpRoute> route_;       // once one was found to agree
 };
 
 }  // namespace plumb

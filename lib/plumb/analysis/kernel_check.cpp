@@ -61,7 +61,7 @@ KernelIdentity kernel_identity(const Tensor& kernel, const Tensor& u, const Tens
 }
 
 KernelIdentity summed_kernel_identity(const NetworkFunction& function, const Tensor& kernel,
-                                      const Tensor& left, const Tensor& right, int64_t c) {
+                                      const Tensor& left, const Tensor& right, int64_t c, bool alone) {
   const bool symmetric = left.is_same(right);
   CheckDraws draws;
   struct Side {
@@ -72,7 +72,10 @@ KernelIdentity summed_kernel_identity(const NetworkFunction& function, const Ten
     const int64_t n = inputs.size(0);
     Side side;
     side.chosen = at::arange(0, n, std::max<int64_t>(1, n / 8)).to(inputs.device());
-    side.predictions = function(inputs.detach().index_select(0, side.chosen));
+    const Tensor chosen = inputs.detach().index_select(0, side.chosen);
+    std::vector<Tensor> parts;
+    for (const Tensor& part : chosen.split(alone ? 1 : chosen.size(0))) parts.push_back(function(part));
+    side.predictions = at::cat(parts);
     side.weights = draws.weights(side.chosen.size(0)).to(inputs.device());
     return side;
   };

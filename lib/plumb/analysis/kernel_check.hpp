@@ -33,9 +33,10 @@ KernelIdentity kernel_identity(const Tensor& kernel, const Tensor& u, const Tens
                                const std::vector<Tensor>& left, const std::vector<Tensor>& right);
 
 /// The same for a trace over c outputs, sum_k <J_k' u, J~_k' v>, on a few examples, since it takes a backward
-/// pass per output. The two inputs may be the same tensor.
+/// pass per output; each example `alone` where LibTorch differentiates a batch of them wrongly. The two
+/// inputs may be the same tensor.
 KernelIdentity summed_kernel_identity(const NetworkFunction& function, const Tensor& kernel,
-                                      const Tensor& left, const Tensor& right, int64_t c);
+                                      const Tensor& left, const Tensor& right, int64_t c, bool alone = false);
 
 /// The largest error of an identity, relative to its size, that rounding explains in a network of this dtype.
 double allowed_kernel_error(at::ScalarType dtype);

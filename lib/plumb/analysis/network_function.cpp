@@ -215,6 +215,16 @@ void NetworkFunction::check_predictions(const Tensor& inputs, const Tensor& pred
     if (findings_->modes == modes() && same_values(findings_->uncoupled, found)) return;
   }
   check_examples_apart(inputs, found);
+  bool first = true;
+  {
+    const std::lock_guard<std::mutex> lock(findings_->mutex);
+    first = inputs.size(0) > findings_->compared_alone;
+  }
+  if (first) {
+    check_gradients_alone(*this, inputs);
+    const std::lock_guard<std::mutex> lock(findings_->mutex);
+    findings_->compared_alone = std::max(findings_->compared_alone, inputs.size(0));
+  }
   constexpr int64_t worth_keeping = 1 << 20;
   if (found.numel() > worth_keeping) return;
   const std::lock_guard<std::mutex> lock(findings_->mutex);
@@ -223,6 +233,7 @@ void NetworkFunction::check_predictions(const Tensor& inputs, const Tensor& pred
 
 void NetworkFunction::check_examples_apart(const Tensor& inputs, const Tensor& predictions) const {
   const std::vector<bool> now = modes();
+  const bool small = inputs.size(0) <= 16 && inputs.numel() <= 1 << 20;
   bool thorough = true;
   {
     const std::lock_guard<std::mutex> lock(findings_->mutex);
@@ -230,12 +241,22 @@ void NetworkFunction::check_examples_apart(const Tensor& inputs, const Tensor& p
       findings_->modes = now;
       findings_->uncoupled = Tensor();
       findings_->examined = 0;
+      findings_->examined_batches.clear();
+      findings_->compared_alone = 0;
     }
-    thorough = inputs.size(0) > findings_->examined;
+    // A batch may decide something for all of its examples at once; another one of the same size otherwise.
+    const bool known = std::ranges::any_of(findings_->examined_batches,
+                                           [&](const Tensor& batch) { return same_values(batch, inputs); });
+    thorough = inputs.size(0) > findings_->examined || (small && !known);
   }
   check_uncoupled(*this, inputs, predictions, thorough);
   const std::lock_guard<std::mutex> lock(findings_->mutex);
   findings_->examined = std::max(findings_->examined, inputs.size(0));
+  if (!thorough || !small) return;
+  constexpr size_t kept = 4;
+  if (findings_->examined_batches.size() == kept)
+    findings_->examined_batches.erase(findings_->examined_batches.begin());
+  findings_->examined_batches.push_back(inputs.detach().clone());
 }
 
 std::vector<bool> NetworkFunction::modes() const {

@@ -21,8 +21,12 @@ struct FunctionFindings {
   /// the modules then; see NetworkFunction::check.
   Tensor uncoupled;
   std::vector<bool> modes;
-  /// Examples in the largest batch that was looked at thoroughly (see check_uncoupled) in these modes.
+  /// Examples in the largest batch that was looked at thoroughly (see check_uncoupled) in these modes, and
+  /// the last small batches of which all were.
   int64_t examined = 0;
+  std::vector<Tensor> examined_batches;
+  /// Examples in the largest batch of which gradients were compared with those of examples alone, likewise.
+  int64_t compared_alone = 0;
   /// How many kernels passed their check, for each way of computing them; see KernelCheck.
   std::map<std::string, uint64_t> kernels;
 };

@@ -88,7 +88,7 @@ double identity_error(const KernelProblem& problem, const Kernels& kernels, cons
   const bool by_parameter = kernels.matrices.size() > 1;
   if (problem.options.outputs == KernelOutputs::summed)
     return complete ? summed_kernel_identity(problem.function, kernels.whole.matrix, problem.left,
-                                             problem.right, c)
+                                             problem.right, c, /*alone=*/!problem.reads_graph)
                           .error()
                     : 0;
   const Tensor u = captured.row_side().weights.flatten();
