@@ -77,7 +77,7 @@ void run(const BenchOptions& options) {
   const Dataset cifar = datasets().at("cifar10")->make({options.data, Seed(0)});
   const Versions version = versions();
   for (const int64_t n : options.sizes) {
-    Tensor labels = cifar.train.labels.slice(0, 0, n);
+    Tensor labels = cifar.train.targets.slice(0, 0, n);
     if (options.random_labels) labels = at::randint(10, {n}, Seed(0).stream("labels"), at::kLong);
     nlohmann::ordered_json line = measure(cifar.train.inputs.slice(0, 0, n), labels, options);
     line["threads"] = at::get_num_threads();

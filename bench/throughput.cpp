@@ -86,8 +86,8 @@ TrainingData random_labels(const BenchOptions& options, const Signature& signatu
   const at::Device device(options.device);
   TrainingData data;
   data.train.inputs = Normalizer(Normalization::whiten, images)(images).to(device);
-  data.train.labels = at::randint(classes, {images.size(0)}, generator, at::kLong).to(device);
-  data.clean_labels = data.train.labels;
+  data.train.targets = at::randint(classes, {images.size(0)}, generator, at::kLong).to(device);
+  data.clean_targets = data.train.targets;
   return data;
 }
 
@@ -96,7 +96,7 @@ double loss_now(Network& network, const TrainingData& data) {
   const torch::NoGradGuard no_gradient;
   network.eval();
   const Tensor outputs = network.forward(data.evaluation_inputs(data.train.inputs.slice(0, 0, 1000)));
-  return at::cross_entropy_loss(outputs, data.train.labels.slice(0, 0, 1000)).item<double>();
+  return at::cross_entropy_loss(outputs, data.train.targets.slice(0, 0, 1000)).item<double>();
 }
 
 /// Forward, backward and update without metrics: on the first batch over and over, or on new ones.
@@ -110,7 +110,7 @@ class BareLoop {
         optimizer_(options.optimizer.make(network_->parameters())),
         sampler_(data.train.size(), options.batch_size, seed.stream("batches"), data.train.inputs.device()),
         inputs_(data.evaluation_inputs(data.train.inputs.slice(0, 0, options.batch_size)).clone()),
-        labels_(data.train.labels.slice(0, 0, options.batch_size)) {}
+        labels_(data.train.targets.slice(0, 0, options.batch_size)) {}
 
   void train_on_fixed(int64_t steps) {
     for (int64_t step = 0; step < steps; ++step) update(inputs_, labels_);
@@ -120,7 +120,7 @@ class BareLoop {
     for (int64_t step = 0; step < steps; ++step) {
       const Tensor indices = sampler_.next();
       update(data_.evaluation_inputs(data_.train.inputs.index_select(0, indices)),
-             data_.train.labels.index_select(0, indices));
+             data_.train.targets.index_select(0, indices));
     }
   }
 

@@ -5,10 +5,14 @@
 set(PLUMB_KINDS
   "Datasets|plumb/data/dataset.hpp|datasets"
   "InitialWeights|plumb/experiment/initial_weights.hpp|initial_weights"
+  "Losses|plumb/objective/loss.hpp|losses"
   "Models|plumb/models/network.hpp|models"
   "Optimizers|plumb/training/optimizer.hpp|optimizers"
   "Probes|plumb/probes/probe.hpp|probes"
-  "Systems|plumb/lecture/system.hpp|systems")
+  "Randomizations|plumb/data/randomization.hpp|randomizations"
+  "Schedules|plumb/training/schedule.hpp|schedules"
+  "Systems|plumb/lecture/system.hpp|systems"
+  "Theorems|plumb/theorems/theorem.hpp|theorems")
 
 function(plumb_write_registrations output)
   set(declarations "")

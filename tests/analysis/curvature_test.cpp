@@ -68,7 +68,7 @@ Tensor gradient_of(const LossOverExamples& data, const Tensor& value) {
 }
 
 Tensor loss_gradient(const LossOverExamples& data) {
-  const Tensor value = data.loss.sum(data.forward(data.inputs), data.labels) * data.loss.scale(kExamples);
+  const Tensor value = data.loss.sum(data.forward(data.inputs), data.targets) * data.loss.scale(kExamples);
   return gradient_of(data, value);
 }
 
@@ -163,7 +163,7 @@ TEST_CASE("the empirical Fisher is the mean of gradients times themselves", "[an
   Tensor expected = at::zeros({45, 45}, torch::kDouble);
   for (int64_t i = 0; i < kExamples; ++i) {
     const Tensor outputs = data.forward(data.inputs.narrow(0, i, 1));
-    const Tensor g = gradient_of(data, data.loss.sum(outputs, data.labels.narrow(0, i, 1)));
+    const Tensor g = gradient_of(data, data.loss.sum(outputs, data.targets.narrow(0, i, 1)));
     expected += at::outer(g, g) / kExamples;
   }
   CHECK(largest_difference(dense_matrix(FisherOperator(data, FisherLabels::given)), expected) < 1e-12);
@@ -211,7 +211,7 @@ TEST_CASE("descriptions that do not fit together are refused", "[analysis][curva
   bad.inputs = good.inputs.narrow(0, 0, 0);
   CHECK_THROWS_AS(HessianOperator(bad), ContractError);
   bad = good;
-  bad.labels = good.labels.narrow(0, 0, 2);
+  bad.targets = good.targets.narrow(0, 0, 2);
   CHECK_THROWS_AS(HessianOperator(bad), ContractError);
   bad = good;
   bad.parameters.push_back(at::ones({2}, torch::kFloat).requires_grad_());

@@ -63,8 +63,8 @@ void check_small_cifar(const Dataset& dataset) {
   CHECK(dataset.num_classes == 10);
   CHECK(dataset.train.inputs.sizes() == at::IntArrayRef({6, 3, 32, 32}));
   CHECK(dataset.train.inputs.scalar_type() == at::kByte);
-  CHECK(dataset.train.labels.equal(torch::arange(6)));
-  CHECK(dataset.test.labels.equal(torch::tensor({9, 8}, at::kLong)));
+  CHECK(dataset.train.targets.equal(torch::arange(6)));
+  CHECK(dataset.test.targets.equal(torch::tensor({9, 8}, at::kLong)));
   // Position of (channel c, row y, column x): 1024 c + 32 y + x, on top of each record's first value.
   for (const auto& [example, first] : {std::pair{0, 0}, {1, 10}, {5, 50}})
     CHECK(dataset.train.inputs[example][2][3][4].item<int>() == (first + 2048 + 96 + 4) % 256);

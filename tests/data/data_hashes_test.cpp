@@ -57,7 +57,7 @@ TEST_CASE("the hashes of data change with any value, order, shape or type, and w
   CHECK(differs([](Dataset& d) { d.train.inputs = d.train.inputs.flip(0); }));
   CHECK(differs([](Dataset& d) { d.train.inputs = d.train.inputs.view({3, 4}); }));
   CHECK(differs([](Dataset& d) { d.train.inputs = d.train.inputs.to(torch::kFloat); }));
-  CHECK(differs([](Dataset& d) { d.train.labels = torch::tensor({1, 1, 1}, torch::kLong); }));
+  CHECK(differs([](Dataset& d) { d.train.targets = torch::tensor({1, 1, 1}, torch::kLong); }));
   CHECK(differs([](Dataset& d) { d.test = {}; }));
 }
 
@@ -65,14 +65,14 @@ TEST_CASE("a data set that contradicts itself is refused", "[data][hashes]") {
   CHECK(dataset_refusal(small_dataset()) == "no error");
   Dataset dataset = small_dataset();
   SECTION("numbers of inputs and labels") {
-    dataset.test.labels = torch::tensor({1}, torch::kLong);
+    dataset.test.targets = torch::tensor({1}, torch::kLong);
     CHECK(dataset_refusal(dataset) == "by hand: test examples: 2 inputs and 1 labels");
   }
   SECTION("a label that names no class") {
-    dataset.train.labels = torch::tensor({0, 2, 1}, torch::kLong);
+    dataset.train.targets = torch::tensor({0, 2, 1}, torch::kLong);
     CHECK(dataset_refusal(dataset) ==
           "by hand: training examples: example 1 has label 2; labels 0 to 1 are expected");
-    dataset.train.labels = torch::tensor({0, 0, -1}, torch::kLong);
+    dataset.train.targets = torch::tensor({0, 0, -1}, torch::kLong);
     CHECK_THAT(dataset_refusal(dataset), ContainsSubstring("example 2 has label -1"));
   }
   SECTION("inputs that are no numbers") {

@@ -40,8 +40,8 @@ void check_small_set(const Dataset& dataset) {
   CHECK(dataset.train.inputs.scalar_type() == at::kByte);
   CHECK(dataset.train.inputs[2][0][1][0].item<int>() == 'k');
   CHECK(dataset.test.inputs[0][0][0][1].item<int>() == 'B');
-  CHECK(dataset.train.labels.equal(torch::tensor({2, 0, 1}, at::kLong)));
-  CHECK(dataset.test.labels.equal(torch::tensor({9, 3}, at::kLong)));
+  CHECK(dataset.train.targets.equal(torch::tensor({2, 0, 1}, at::kLong)));
+  CHECK(dataset.test.targets.equal(torch::tensor({9, 3}, at::kLong)));
   CHECK(dataset.num_classes == 10);
   CHECK(dataset.class_names.size() == 10);
 }
@@ -117,9 +117,9 @@ TEST_CASE("the installed Fashion-MNIST has ten classes of equal size", "[data][f
   const Dataset dataset = read_set("fashion_mnist", folder.path());
   CHECK(dataset.train.inputs.sizes() == at::IntArrayRef({60000, 1, 28, 28}));
   CHECK(dataset.test.inputs.sizes() == at::IntArrayRef({10000, 1, 28, 28}));
-  CHECK(dataset.train.labels.bincount().equal(torch::full({10}, 6000, at::kLong)));
-  CHECK(dataset.test.labels.bincount().equal(torch::full({10}, 1000, at::kLong)));
-  CHECK(dataset.train.labels[0].item<int>() == 9);  // an ankle boot
+  CHECK(dataset.train.targets.bincount().equal(torch::full({10}, 6000, at::kLong)));
+  CHECK(dataset.test.targets.bincount().equal(torch::full({10}, 1000, at::kLong)));
+  CHECK(dataset.train.targets[0].item<int>() == 9);  // an ankle boot
   CHECK(dataset.notes.empty());  // the published images, though Debian compressed them anew
   // The mean and deviation in use since the set appeared: 0.2860 and 0.3530 (Xiao et al. 2017, read by
   // torchvision).

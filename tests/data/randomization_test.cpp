@@ -37,7 +37,7 @@ void randomize(Problem& problem, const std::string& name, const std::string& opt
   plumb::FieldReader reader(config);
   entry->fields(reader);
   reader.finish();
-  entry->make(problem, Seed(seed));
+  entry->make().apply(problem, Seed(seed));
 }
 
 double fraction_of(const torch::Tensor& mask) { return mask.to(at::kDouble).mean().item<double>(); }
@@ -62,7 +62,7 @@ TEST_CASE("the six settings of Zhang et al. are there and true labels change not
   const Problem before = images(50);
   Problem problem = before;
   randomize(problem, "true_labels");
-  CHECK(problem.train.labels.equal(before.train.labels));
+  CHECK(problem.train.targets.equal(before.train.targets));
   CHECK(problem.train.inputs.equal(before.train.inputs));
   CHECK_FALSE(problem.redrawn.any().item<bool>());
   CHECK_FALSE(problem.corrupted().any().item<bool>());
@@ -72,17 +72,17 @@ TEST_CASE("labels corrupted uniformly are redrawn with probability p and differ 
           "[data][randomization]") {
   const double n = 50000;
   Problem problem = images(50000);
-  const auto inputs = problem.train.inputs.clone(), test_labels = problem.test.labels.clone();
+  const auto inputs = problem.train.inputs.clone(), test_labels = problem.test.targets.clone();
   randomize(problem, "corrupted_labels", "{probability: 0.4}");
   CHECK(std::abs(fraction_of(problem.redrawn) - 0.4) < 6 * std::sqrt(0.4 * 0.6 / n));
   CHECK(std::abs(fraction_of(problem.corrupted()) - 0.36) < 6 * std::sqrt(0.36 * 0.64 / n));
   CHECK_FALSE(problem.corrupted().logical_and(problem.redrawn.logical_not()).any().item<bool>());
   // Redrawn labels are uniform on the ten classes, whatever the class was: 100 cells of 2,000 each.
-  const auto drawn = problem.train.labels.index({problem.redrawn});
-  const auto clean = problem.clean_labels.index({problem.redrawn});
+  const auto drawn = problem.train.targets.index({problem.redrawn});
+  const auto clean = problem.clean_targets.index({problem.redrawn});
   const auto cells = (clean * 10 + drawn).bincount({}, 100).to(at::kDouble) / n;
   CHECK((cells - 0.004).abs().max().item<double>() < 6 * std::sqrt(0.004 / n));
-  CHECK(problem.test.labels.equal(test_labels));
+  CHECK(problem.test.targets.equal(test_labels));
   CHECK(problem.train.inputs.equal(inputs));
 }
 
@@ -93,7 +93,7 @@ TEST_CASE("labels corrupted to a different class all differ", "[data][randomizat
   CHECK(problem.corrupted().equal(problem.redrawn));
   CHECK(std::abs(fraction_of(problem.redrawn) - 0.4) < 6 * std::sqrt(0.4 * 0.6 / n));
   const auto shift =
-      (problem.train.labels - problem.clean_labels).remainder(10).bincount({}, 10).to(at::kDouble) / n;
+      (problem.train.targets - problem.clean_targets).remainder(10).bincount({}, 10).to(at::kDouble) / n;
   for (int64_t k = 1; k < 10; ++k)
     CHECK(std::abs(shift[k].item<double>() - 0.4 / 9) < 6 * std::sqrt(0.4 / 9 / n));
 }
@@ -105,10 +105,10 @@ TEST_CASE("probability 0 redraws no label, 1 every label, and random labels are 
   randomize(all, "corrupted_labels", "{probability: 1}");
   randomize(random, "random_labels");
   CHECK_FALSE(none.redrawn.any().item<bool>());
-  CHECK(none.train.labels.equal(none.clean_labels));
+  CHECK(none.train.targets.equal(none.clean_targets));
   CHECK(all.redrawn.all().item<bool>());
   CHECK(random.redrawn.all().item<bool>());
-  CHECK(random.train.labels.equal(all.train.labels));
+  CHECK(random.train.targets.equal(all.train.targets));
 }
 
 TEST_CASE("labels redrawn at a small probability are among those at a larger one", "[data][randomization]") {
@@ -117,7 +117,7 @@ TEST_CASE("labels redrawn at a small probability are among those at a larger one
   randomize(many, "corrupted_labels", "{probability: 0.7}");
   randomize(other, "corrupted_labels", "{probability: 0.2}", 2);
   CHECK_FALSE(few.redrawn.logical_and(many.redrawn.logical_not()).any().item<bool>());
-  CHECK(few.train.labels.index({few.redrawn}).equal(many.train.labels.index({few.redrawn})));
+  CHECK(few.train.targets.index({few.redrawn}).equal(many.train.targets.index({few.redrawn})));
   CHECK_FALSE(few.redrawn.equal(other.redrawn));
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("shuffled pixels move every image by the same permutation", "[data][ra
   CHECK_FALSE(moved.equal(torch::arange(20)));
   CHECK(problem.train.inputs.flatten(2).equal(before.train.inputs.flatten(2).index_select(2, moved)));
   CHECK(problem.test.inputs.flatten(2).equal(before.test.inputs.flatten(2).index_select(2, moved)));
-  CHECK(problem.train.labels.equal(before.train.labels));
+  CHECK(problem.train.targets.equal(before.train.targets));
 }
 
 TEST_CASE("random pixels permute each image in its own way", "[data][randomization]") {
@@ -205,8 +205,9 @@ TEST_CASE("a randomization repeats with the seed and differs without it", "[data
     randomize(once, name, "{}", 5);
     randomize(again, name, "{}", 5);
     randomize(other, name, "{}", 6);
-    CHECK((once.train.inputs.equal(again.train.inputs) && once.train.labels.equal(again.train.labels)));
-    CHECK_FALSE((once.train.inputs.equal(other.train.inputs) && once.train.labels.equal(other.train.labels)));
+    CHECK((once.train.inputs.equal(again.train.inputs) && once.train.targets.equal(again.train.targets)));
+    CHECK_FALSE(
+        (once.train.inputs.equal(other.train.inputs) && once.train.targets.equal(other.train.targets)));
   }
 }
 
@@ -214,4 +215,43 @@ TEST_CASE("one class leaves no different label to draw", "[data][randomization]"
   Problem problem = images(5);
   problem.num_classes = 1;
   CHECK_THROWS_AS(randomize(problem, "corrupted_labels", "{replacement: different}"), plumb::ConfigError);
+}
+
+TEST_CASE("real targets are redrawn from those of the training set", "[data][randomization]") {
+  const int64_t n = 20000;
+  plumb::Dataset dataset;
+  dataset.train = {torch::zeros({n, 2}), torch::arange(n, at::kDouble)};  // all different
+  Problem problem = make_problem(dataset, {}, at::kDouble);
+  CHECK(problem.train.targets.sizes() == at::IntArrayRef({n, 1}));
+  randomize(problem, "corrupted_labels", "{probability: 0.3}");
+  CHECK(std::abs(fraction_of(problem.redrawn) - 0.3) < 6 * std::sqrt(0.3 * 0.7 / static_cast<double>(n)));
+  CHECK_FALSE(problem.corrupted().logical_and(problem.redrawn.logical_not()).any().item<bool>());
+  const auto drawn = problem.train.targets.index({problem.redrawn});
+  CHECK(drawn.eq(drawn.floor()).logical_and(drawn.ge(0)).logical_and(drawn.lt(n)).all().item<bool>());
+  // Uniform over the n targets: mean (n - 1)/2, variance (n^2 - 1)/12.
+  const double count = static_cast<double>(drawn.numel()), size = static_cast<double>(n);
+  CHECK(std::abs(drawn.mean().item<double>() - (size - 1) / 2) < 6 * size / std::sqrt(12 * count));
+  CHECK_THROWS_WITH(randomize(problem, "corrupted_labels", "{replacement: different}"),
+                    "replacement: different; the targets are real numbers, not classes");
+}
+
+TEST_CASE("two classes become signs, before and after randomization, and nothing else does",
+          "[data][targets]") {
+  plumb::Dataset dataset;
+  dataset.train = {torch::zeros({4, 3}), torch::tensor({0, 1, 1, 0})};
+  dataset.test = {torch::zeros({2, 3}), torch::tensor({1, 0})};
+  dataset.num_classes = 2;
+  Problem problem = make_problem(dataset, {}, at::kFloat);
+  problem.train.targets = torch::tensor({1, 1, 1, 0});  // one label changed
+  encode_targets(problem, plumb::TargetEncoding::signs);
+  CHECK(problem.train.targets.equal(torch::tensor({{1.0F}, {1.0F}, {1.0F}, {-1.0F}})));
+  CHECK(problem.test.targets.equal(torch::tensor({{1.0F}, {-1.0F}})));
+  CHECK(problem.corrupted().equal(torch::tensor({true, false, false, false})));
+  CHECK(problem.num_classes == 0);
+  encode_targets(problem, plumb::TargetEncoding::signs);  // they are already
+  Problem ten = images(20);
+  CHECK_THROWS_WITH(encode_targets(ten, plumb::TargetEncoding::signs), ContainsSubstring("10 classes"));
+  problem.train.targets.mul_(2);
+  CHECK_THROWS_WITH(encode_targets(problem, plumb::TargetEncoding::signs),
+                    ContainsSubstring("real numbers that are not +-1"));
 }

@@ -35,7 +35,7 @@ TEST_CASE("chosen classes keep their examples in order and are renumbered in the
           "[data][subset]") {
   const Dataset chosen = subset(twelve(), {.classes = {"cat", "0"}}, Seed(1));
   CHECK(positions(chosen.train) == std::vector<float>{0, 2, 3, 5, 6, 8, 9, 11});
-  CHECK(chosen.train.labels.equal(torch::tensor({1, 0, 1, 0, 1, 0, 1, 0}, at::kLong)));
+  CHECK(chosen.train.targets.equal(torch::tensor({1, 0, 1, 0, 1, 0, 1, 0}, at::kLong)));
   CHECK(chosen.test.size() == 8);
   CHECK(chosen.num_classes == 2);
   CHECK(chosen.class_names == std::vector<std::string>{"cat", "ant"});
@@ -46,7 +46,7 @@ TEST_CASE("a number of examples is drawn without repetition and keeps the file's
   const auto kept = positions(chosen.train);
   REQUIRE(kept.size() == 7);
   CHECK(std::adjacent_find(kept.begin(), kept.end(), std::greater_equal<>()) == kept.end());
-  CHECK(chosen.train.labels.equal(chosen.train.inputs.flatten().to(at::kLong).remainder(3)));
+  CHECK(chosen.train.targets.equal(chosen.train.inputs.flatten().to(at::kLong).remainder(3)));
   CHECK(chosen.test.size() == 5);
   CHECK(positions(subset(twelve(), {.train_examples = 7}, Seed(1)).train) == kept);
   CHECK(positions(subset(twelve(), {.train_examples = 7}, Seed(2)).train) != kept);

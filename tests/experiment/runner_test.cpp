@@ -144,7 +144,7 @@ TEST_CASE("what is random in the data does not depend on the model or the batche
   other.model.select("two_layer");
   const PreparedData left = prepare_data(small_run(), "", torch::kCPU),
                      right = prepare_data(other, "", torch::kCPU);
-  CHECK(left.data.train.labels.equal(right.data.train.labels));
+  CHECK(left.data.train.targets.equal(right.data.train.targets));
   CHECK(left.data.train.inputs.equal(right.data.train.inputs));
 }
 

@@ -132,7 +132,7 @@ Dataset striped_images(const DataContext& context) {
     Examples examples{at::randint(100, {n, 1, 8, 8}, generator, at::kByte),
                       at::randint(3, {n}, generator, at::kLong)};
     for (int64_t i = 0; i < n; ++i)
-      examples.inputs[i].select(1, 1 + 2 * examples.labels[i].item<int64_t>()).add_(100);
+      examples.inputs[i].select(1, 1 + 2 * examples.targets[i].item<int64_t>()).add_(100);
     return examples;
   };
   const Examples train = draw(60);

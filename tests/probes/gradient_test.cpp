@@ -17,7 +17,8 @@ struct LeastSquares {
 
   explicit LeastSquares(const TrainingData& data, const Tensor& indices = {}) {
     x = indices.defined() ? data.train.inputs.index_select(0, indices) : data.train.inputs;
-    const Tensor labels = indices.defined() ? data.train.labels.index_select(0, indices) : data.train.labels;
+    const Tensor labels =
+        indices.defined() ? data.train.targets.index_select(0, indices) : data.train.targets;
     y = torch::one_hot(labels, 3).to(torch::kDouble);
   }
   Tensor residual(const Tensor& w) const { return x.mm(w.t()) - y; }

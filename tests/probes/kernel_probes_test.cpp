@@ -87,7 +87,7 @@ TEST_CASE("drift, alignment and eigenvalues follow from the Jacobians at the rec
                   folder.path());
   const Tensor indices = choose_examples(data, 6, Selection::random, Seed(1));
   const Tensor x = data.train.inputs.index_select(0, indices);
-  const Tensor y = torch::one_hot(data.train.labels.index_select(0, indices), 3).to(torch::kDouble);
+  const Tensor y = torch::one_hot(data.train.targets.index_select(0, indices), 3).to(torch::kDouble);
   const Tensor first = test::relu_jacobian(watcher->weights[0], x);
   const auto summed_kernel = [](const Tensor& j) {
     const Tensor rows = j.view({6, -1});  // one row of 3 p for each example

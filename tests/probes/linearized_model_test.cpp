@@ -36,7 +36,7 @@ TEST_CASE("the linearized model follows gradient descent on the Jacobian of the 
                   "{steps: 8, epochs: none}, "
                   "evaluate_every: 100}",
                   "[{type: linearized_model, every: 2, examples: 15, choose: first}]", folder.path());
-  const Tensor x = data.train.inputs, y = torch::one_hot(data.train.labels, 3).to(torch::kDouble);
+  const Tensor x = data.train.inputs, y = torch::one_hot(data.train.targets, 3).to(torch::kDouble);
   const auto forward = [&](const std::vector<Tensor>& w) {
     return torch::relu(x.mm(w[0].t()) + w[1]).mm(w[2].t()) + w[3];
   };

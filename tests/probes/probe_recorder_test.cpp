@@ -183,6 +183,45 @@ TEST_CASE("a checkpoint of other probes is refused", "[probes][recorder]") {
   CHECK_THROWS_WITH(resume("[gradient]", Archive{}), ContainsSubstring("saved with other probes"));
 }
 
+TEST_CASE("a table that another version began keeps its columns, and says what it lacks",
+          "[probes][recorder][resume]") {
+  const test::TemporaryFolder folder;
+  const TrainingData data = test::random_data(12, 5, 3);
+  const auto options = test::training_options("{optimizer: gd, stop: {steps: 6, epochs: none}}");
+  test::Watcher first("[{type: gradient, every: 1}]", folder.path(), /*stop_after=*/3);
+  Trainer begun(std::make_shared<test::ReluNetwork>(5, 4, 3), data, options, Seed(1));
+  REQUIRE(begun.run(first) == Outcome::interrupted);
+  const Archive state = begun.state();
+  const Archive saved = first.recorder.save();
+  // As if that version had had no gradient_norm, and a column of its own.
+  const auto file = folder / "probes/gradient.csv";
+  Table table = Table::load(file);
+  table.columns[3] = "forgotten";
+  write_file_atomically(file, table.to_csv());
+  Archive gradient = saved.archive("probes").archive("gradient"), all, older;
+  Archive without_checksum;
+  for (const auto& [name, value] : gradient.values())
+    if (name != "crc32" && name != "length")
+      std::visit([&, &key = name](const auto& held) { without_checksum.put(key, held); }, value);
+  without_checksum.put("length", static_cast<int64_t>(read_file(file).size()));
+  all.put("gradient", without_checksum);
+  older.put("description", saved.text("description"));
+  older.put("probes", all);
+  test::Watcher second("[{type: gradient, every: 1}]", folder.path(), -1, older);
+  Trainer resumed(std::make_shared<test::ReluNetwork>(5, 4, 3), data, options, Seed(1));
+  resumed.load(state);
+  CHECK(resumed.run(second) == Outcome::step_limit);
+  const Table whole = Table::load(file);
+  CHECK(whole.columns == table.columns);
+  CHECK(whole.rows.size() == 7);
+  CHECK(std::isnan(whole.rows.back()[3]));
+  CHECK_FALSE(std::isnan(whole.rows.front()[3]));
+  CHECK(std::isfinite(whole.column("loss").back()));
+  CHECK(std::isfinite(whole.column("pl_ratio").back()));
+  CHECK_THAT(read_file(folder / "probes/gradient.txt"),
+             ContainsSubstring("another version of plumb and keeps its columns; it has no gradient_norm"));
+}
+
 TEST_CASE("a state with weights that are not finite gives a row of NaN", "[probes][recorder]") {
   const test::TemporaryFolder folder;
   const auto network = std::make_shared<test::LinearNetwork>(4, 2);

@@ -62,7 +62,7 @@ TEST_CASE("probe sets are fixed by the seed, nested, and as evaluation sees them
   for (int64_t i = 0; i < 12; ++i) {
     const int64_t example = large.indices[i].item<int64_t>();
     CHECK(large.inputs[i].equal(2 * data.train.inputs[example]));
-    CHECK(large.labels[i].equal(data.train.labels[example]));
+    CHECK(large.targets[i].equal(data.train.targets[example]));
   }
   CHECK_FALSE(choose_probe_set(data, 12, Selection::random, Seed(4)).indices.equal(large.indices));
   CHECK(choose_probe_set(data, 100, Selection::first, Seed(3)).indices.equal(torch::arange(20)));

@@ -7,7 +7,7 @@
 #include "support/problems.hpp"
 
 #include "plumb/probes/probe_recorder.hpp"
-#include "plumb/report/table.hpp"
+#include "plumb/records/table.hpp"
 
 namespace plumb::test {
 

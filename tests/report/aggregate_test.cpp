@@ -108,7 +108,7 @@ TEST_CASE("a series averages the steps that all runs have, and weighs rows by th
   CHECK(series.x == std::vector<double>{0, 100, 200});
   CHECK(series.mean[1] == Approx(0.725));
   CHECK(series.standard_error[1] == Approx(0.225));
-  plumb::RunResult run;
+  plumb::RecordedRun run;
   run.steps = plumb::Table::parse("step,loss\n10,4\n20,2\n25,1\n30,3\n40,8\n");
   run.evaluations = plumb::Table::parse("step,train_loss\n0,9\n40,0\n");
   const plumb::Series loss = plumb::loss_series({&run}, 2);

@@ -23,7 +23,7 @@ TEST_CASE("an experiment's runs are read with their settings, axes and endings",
   CHECK(results.options.fit_accuracy == 0.9);
   CHECK(results.skipped.empty());
   REQUIRE(results.runs.size() == 6);
-  const plumb::RunResult& run = results.runs[2];
+  const plumb::RecordedRun& run = results.runs[2];
   CHECK(run.id == "b0");
   CHECK(run.axes == plumb::TextPairs{{"randomization", "p = 0.5"}});
   CHECK(run.setting("model") == "mlp");
@@ -35,9 +35,9 @@ TEST_CASE("an experiment's runs are read with their settings, axes and endings",
   CHECK(run.ending->training_seconds == 7.5);
   CHECK(run.last("train_accuracy") == 0.99);
   CHECK_FALSE(run.last("memorization").has_value());
-  CHECK(results.runs[0].corruption() == 0.0);
-  CHECK(run.corruption() == 0.5);
-  CHECK(results.runs[4].corruption() == 1.0);
+  CHECK(results.runs[0].corruption == 0.0);
+  CHECK(run.corruption == 0.5);
+  CHECK(results.runs[4].corruption == 1.0);
   CHECK(results.runs[4].outcome() == "diverged");
   CHECK_FALSE(results.runs[4].completed());
   CHECK(results.runs[5].outcome() == "unfinished");

@@ -19,9 +19,9 @@ inline TrainingData on_test_device(TrainingData data) {
   const at::Device device = test_device();
   for (Examples* examples : {&data.train, &data.test}) {
     examples->inputs = examples->inputs.to(device);
-    examples->labels = examples->labels.to(device);
+    examples->targets = examples->targets.to(device);
   }
-  data.clean_labels = data.clean_labels.to(device);
+  data.clean_targets = data.clean_targets.to(device);
   return data;
 }
 

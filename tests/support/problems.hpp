@@ -24,11 +24,11 @@ inline TrainingData random_data(int64_t n, int64_t d, int64_t c, int64_t corrupt
   at::Generator generator = Seed(seed).stream("test");
   TrainingData data;
   data.train.inputs = torch::randn({n, d}, generator, torch::kDouble);
-  data.clean_labels = torch::randint(c, {n}, generator, torch::kLong);
-  data.train.labels = data.clean_labels.clone();
-  if (corrupted > 0) data.train.labels.slice(0, 0, corrupted).add_(1).remainder_(c);
+  data.clean_targets = torch::randint(c, {n}, generator, torch::kLong);
+  data.train.targets = data.clean_targets.clone();
+  if (corrupted > 0) data.train.targets.slice(0, 0, corrupted).add_(1).remainder_(c);
   data.test.inputs = torch::randn({n / 2, d}, generator, torch::kDouble);
-  data.test.labels = torch::randint(c, {n / 2}, generator, torch::kLong);
+  data.test.targets = torch::randint(c, {n / 2}, generator, torch::kLong);
   return data;
 }
 

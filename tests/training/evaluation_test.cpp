@@ -21,15 +21,15 @@ TEST_CASE("an evaluation counts clean and corrupted examples apart", "[training]
   double loss_sum = 0, hits = 0, clean_hits = 0, memorized = 0, recovered = 0, test_hits = 0;
   for (int64_t i = 0; i < 23; ++i) {
     const Tensor output = network.weight.detach().mv(data.train.inputs[i]);
-    const int64_t label = data.train.labels[i].item<int64_t>(), guess = output.argmax().item<int64_t>();
+    const int64_t label = data.train.targets[i].item<int64_t>(), guess = output.argmax().item<int64_t>();
     for (int64_t j = 0; j < 3; ++j) loss_sum += std::pow(output[j].item<double>() - (j == label ? 1 : 0), 2);
     hits += guess == label;
     (i < 9 ? memorized : clean_hits) += guess == label;
-    if (i < 9) recovered += guess == data.clean_labels[i].item<int64_t>();
+    if (i < 9) recovered += guess == data.clean_targets[i].item<int64_t>();
   }
   for (int64_t i = 0; i < 11; ++i)
     test_hits += network.weight.detach().mv(data.test.inputs[i]).argmax().item<int64_t>() ==
-                 data.test.labels[i].item<int64_t>();
+                 data.test.targets[i].item<int64_t>();
   CHECK(fit.train_loss == Approx(loss_sum / 23).epsilon(1e-12));
   CHECK(fit.train_accuracy == Approx(hits / 23));
   CHECK(fit.clean_accuracy == Approx(clean_hits / 14));

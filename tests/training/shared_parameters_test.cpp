@@ -69,7 +69,7 @@ TEST_CASE("a tensor registered under two names moves by its gradient once", "[tr
   const TrainingData data = test::random_data(12, 4, 4);
   const auto network = std::make_shared<TiedTensor>();
   const Tensor start = network->weight.detach().clone();
-  torch::cross_entropy_loss(network->forward(data.train.inputs), data.train.labels).backward();
+  torch::cross_entropy_loss(network->forward(data.train.inputs), data.train.targets).backward();
   const Tensor expected = start - 0.1 * network->weight.grad();
   Trainer trainer(network, data, steps_of("{type: gd, learning_rate: 0.1}", 1), Seed(1));
   Nothing nothing;

@@ -68,7 +68,7 @@ TEST_CASE("gradient descent on linear least squares follows its closed form", "[
   Notes notes;
   CHECK(trainer.run(notes) == Outcome::step_limit);
   // L = 1/(2n) ||X W' - Y||^2 from W = 0: W'_k = (I - (I - rate H)^k) H^-1 X'Y / n with H = X'X/n.
-  const Tensor x = data.train.inputs, y = torch::one_hot(data.train.labels, 3).to(torch::kDouble);
+  const Tensor x = data.train.inputs, y = torch::one_hot(data.train.targets, 3).to(torch::kDouble);
   const Tensor hessian = x.t().mm(x) / 20, identity = torch::eye(4, torch::kDouble);
   const Tensor power = torch::linalg_matrix_power(identity - rate * hessian, 30);
   const Tensor expected = (identity - power).mm(torch::linalg_solve(hessian, x.t().mm(y) / 20)).t();

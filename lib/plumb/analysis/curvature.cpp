@@ -40,8 +40,9 @@ Tensor zeros_where_undefined(const Tensor& value, const Tensor& like) {
 
 /// The gradient (b, c) of sum_i l(h_i, y_i) in the outputs, as a function that can itself be differentiated
 /// if asked.
-Tensor output_gradient(const Loss& loss, const Tensor& outputs, const Tensor& labels, bool differentiable) {
-  return torch::autograd::grad({loss.sum(outputs, labels)}, {outputs}, {}, differentiable, differentiable)[0];
+Tensor output_gradient(const Loss& loss, const Tensor& outputs, const Tensor& targets, bool differentiable) {
+  return torch::autograd::grad({loss.sum(outputs, targets)}, {outputs}, {}, differentiable,
+                               differentiable)[0];
 }
 
 /// f on a chunk, checked for shape.
@@ -61,9 +62,11 @@ CurvatureOperator::CurvatureOperator(LossOverExamples data) : data_(std::move(da
   expects(!data_.parameters.empty(), "curvature: no parameters; at least one tensor is expected");
   expects(data_.inputs.defined() && data_.inputs.dim() > 0 && data_.inputs.size(0) > 0,
           "curvature: no examples; at least one is expected");
-  expects(data_.labels.defined() && data_.labels.dim() == 1 && data_.labels.size(0) == data_.inputs.size(0),
-          "curvature: {} labels of {} examples; one each is expected",
-          data_.labels.defined() ? data_.labels.numel() : 0, data_.inputs.size(0));
+  const Tensor& targets = data_.targets;
+  expects(targets.defined() && targets.dim() > 0 && targets.size(0) == data_.inputs.size(0),
+          "curvature: {} targets of {} examples; one each is expected",
+          targets.defined() && targets.dim() > 0 ? targets.size(0) : 0, data_.inputs.size(0));
+  expects(data_.loss.takes(target_kind(targets)), "curvature: the loss does not take targets of this kind");
   expects(data_.chunk > 0, "curvature: chunks of {} examples; at least one is expected", data_.chunk);
   const Tensor& first = data_.parameters.front();
   for (const Tensor& parameter : data_.parameters) {
@@ -109,18 +112,18 @@ Tensor CurvatureOperator::apply(const Tensor& x) const {
   const int64_t n = data_.inputs.size(0);
   for (int64_t first = 0; first < n; first += data_.chunk) {
     const int64_t length = std::min(data_.chunk, n - first);
-    const auto products =
-        chunk_products(data_.inputs.narrow(0, first, length), data_.labels.narrow(0, first, length), columns);
+    const auto products = chunk_products(data_.inputs.narrow(0, first, length),
+                                         data_.targets.narrow(0, first, length), columns);
     for (size_t j = 0; j < products.size(); ++j)
       add_parts(sum.select(1, static_cast<int64_t>(j)), products[j]);
   }
   return sum.mul_(data_.loss.scale(n)).to(options());
 }
 
-std::vector<TensorList> HessianOperator::chunk_products(const Tensor& inputs, const Tensor& labels,
+std::vector<TensorList> HessianOperator::chunk_products(const Tensor& inputs, const Tensor& targets,
                                                         const std::vector<TensorList>& columns) const {
   const TensorList& w = data().parameters;
-  const Tensor value = data().loss.sum(forward_of_chunk(data(), inputs), labels);
+  const Tensor value = data().loss.sum(forward_of_chunk(data(), inputs), targets);
   const TensorList gradient = derivatives({value}, w, {}, true);
   std::vector<TensorList> products;
   for (const TensorList& v : columns) products.push_back(derivatives_where_any(gradient, w, v));
@@ -128,10 +131,10 @@ std::vector<TensorList> HessianOperator::chunk_products(const Tensor& inputs, co
 }
 
 std::vector<TensorList> OutputCurvatureOperator::chunk_products(
-    const Tensor& inputs, const Tensor& labels, const std::vector<TensorList>& columns) const {
+    const Tensor& inputs, const Tensor& targets, const std::vector<TensorList>& columns) const {
   const TensorList& w = data().parameters;
   const Tensor outputs = forward_of_chunk(data(), inputs);
-  const BlockFunction curvature = output_curvature(outputs.detach(), labels);
+  const BlockFunction curvature = output_curvature(outputs.detach(), targets);
   // u -> J^T u is linear, so its derivative in u along v is J v: a product with J from two with its
   // transpose.
   const Tensor u = at::zeros_like(outputs).detach().requires_grad_();
@@ -144,25 +147,27 @@ std::vector<TensorList> OutputCurvatureOperator::chunk_products(
   return products;
 }
 
-BlockFunction GaussNewtonOperator::output_curvature(const Tensor& outputs, const Tensor& labels) const {
+BlockFunction GaussNewtonOperator::output_curvature(const Tensor& outputs, const Tensor& targets) const {
   const Tensor h = outputs.detach().requires_grad_();
-  const Tensor gradient = output_gradient(data().loss, h, labels, true);
+  const Tensor gradient = output_gradient(data().loss, h, targets, true);
   return [h, gradient](const Tensor& change) {
     return zeros_where_undefined(derivatives_where_any({gradient}, {h}, {change})[0], h);
   };
 }
 
-BlockFunction FisherOperator::output_curvature(const Tensor& outputs, const Tensor& labels) const {
+BlockFunction FisherOperator::output_curvature(const Tensor& outputs, const Tensor& targets) const {
   const Tensor h = outputs.detach().requires_grad_();
   TensorList gradients;      // (b, c) each
   TensorList probabilities;  // (b, 1) each
   if (labels_ == FisherLabels::given) {
-    gradients.push_back(output_gradient(data().loss, h, labels, false));
+    gradients.push_back(output_gradient(data().loss, h, targets, false));
     probabilities.push_back(at::ones({outputs.size(0), 1}, outputs.options()));
   } else {
+    expects(target_kind(targets) == TargetKind::classes,
+            "Fisher matrix: the model's labels are classes, the targets real numbers; ask for given ones");
     const Tensor p = at::softmax(outputs, 1);
     for (int64_t k = 0; k < outputs.size(1); ++k) {
-      gradients.push_back(output_gradient(data().loss, h, at::full_like(labels, k), false));
+      gradients.push_back(output_gradient(data().loss, h, at::full_like(targets, k), false));
       probabilities.push_back(p.narrow(1, k, 1));
     }
   }

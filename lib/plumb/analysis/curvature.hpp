@@ -8,7 +8,7 @@
 
 #include "plumb/analysis/linear_operator.hpp"
 #include "plumb/core/tensor.hpp"
-#include "plumb/training/loss.hpp"
+#include "plumb/objective/loss.hpp"
 
 namespace plumb {
 
@@ -19,8 +19,8 @@ struct LossOverExamples {
   /// The tensors that make up w, in this order, each read row by row; all of one floating dtype and device,
   /// requiring gradients.
   std::vector<Tensor> parameters;
-  Tensor inputs;  // (n, ...)
-  Tensor labels;  // (n) int64
+  Tensor inputs;   // (n, ...)
+  Tensor targets;  // (n) or (n, c), of a kind that the loss takes
   Loss loss;
   /// Examples taken at a time: memory grows with it, the result does not depend on it but for rounding.
   int64_t chunk = 256;
@@ -44,7 +44,7 @@ class CurvatureOperator : public SymmetricOperator {
   /// The products (b) of one chunk with the columns of X, each a list in the order of the parameters, where
   /// an undefined tensor stands for zeros; the sum over examples, not reduced.
   virtual std::vector<std::vector<Tensor>> chunk_products(
-      const Tensor& inputs, const Tensor& labels, const std::vector<std::vector<Tensor>>& columns) const = 0;
+      const Tensor& inputs, const Tensor& targets, const std::vector<std::vector<Tensor>>& columns) const = 0;
 
   const LossOverExamples& data() const { return data_; }
 
@@ -67,7 +67,7 @@ class HessianOperator : public CurvatureOperator {
 
  protected:
   std::vector<std::vector<Tensor>> chunk_products(
-      const Tensor& inputs, const Tensor& labels,
+      const Tensor& inputs, const Tensor& targets,
       const std::vector<std::vector<Tensor>>& columns) const override;
 };
 
@@ -77,11 +77,11 @@ class OutputCurvatureOperator : public CurvatureOperator {
   using CurvatureOperator::CurvatureOperator;
 
   std::vector<std::vector<Tensor>> chunk_products(
-      const Tensor& inputs, const Tensor& labels,
+      const Tensor& inputs, const Tensor& targets,
       const std::vector<std::vector<Tensor>>& columns) const override;
 
   /// The map U -> M U for changes U (b, c) of the outputs (b, c), which come detached.
-  virtual BlockFunction output_curvature(const Tensor& outputs, const Tensor& labels) const = 0;
+  virtual BlockFunction output_curvature(const Tensor& outputs, const Tensor& targets) const = 0;
 };
 
 /// The generalized Gauss-Newton matrix: M is the Hessian of l in the outputs (Schraudolph 2002). For the
@@ -91,24 +91,25 @@ class GaussNewtonOperator : public OutputCurvatureOperator {
   explicit GaussNewtonOperator(LossOverExamples data) : OutputCurvatureOperator(std::move(data)) {}
 
  protected:
-  BlockFunction output_curvature(const Tensor& outputs, const Tensor& labels) const override;
+  BlockFunction output_curvature(const Tensor& outputs, const Tensor& targets) const override;
 };
 
 /// Whose labels the Fisher matrix takes its expectation over.
 enum class FisherLabels {
   model,  // y drawn from softmax(f(w, x)): the Fisher matrix; for the cross-entropy it equals Gauss-Newton
-  given,  // the labels of the data: the "empirical Fisher", the second moment of per-example gradients
+  given,  // the targets of the data: the "empirical Fisher", the second moment of per-example gradients
 };
 
 /// The reduction over examples of E_y [g g^T], g the gradient of l(f(w, x_i), y) in w. The expectation over
-/// the model's labels is exact, by c gradients in the outputs.
+/// the model's labels is exact, by c gradients in the outputs. Throws ContractError for them where the
+/// targets are real numbers: a network's outputs are no distribution of those.
 class FisherOperator : public OutputCurvatureOperator {
  public:
   explicit FisherOperator(LossOverExamples data, FisherLabels labels = FisherLabels::model)
       : OutputCurvatureOperator(std::move(data)), labels_(labels) {}
 
  protected:
-  BlockFunction output_curvature(const Tensor& outputs, const Tensor& labels) const override;
+  BlockFunction output_curvature(const Tensor& outputs, const Tensor& targets) const override;
 
  private:
   FisherLabels labels_;

@@ -142,6 +142,7 @@ int command_line(int argc, char** argv) {
   add_show_verb(program, action);
   add_fetch_verb(program, action);
   add_report_verb(program, action);
+  add_judge_verb(program, action);
   add_verify_verb(program, action);
   add_train_verb(program, action);
   const int status = run_chosen(program, action, argc, argv);

@@ -19,9 +19,11 @@ struct ComponentKind {
   std::function<std::string(const std::string& type)> help;
   /// Of probes: the columns of their table and what they mean.
   std::function<std::vector<std::pair<std::string, std::string>>(const std::string& type)> columns;
+  /// Of theorems: what they state, under headings.
+  std::function<std::vector<std::pair<std::string, std::string>>(const std::string& type)> text;
 };
 
-/// data, model, initial_weights, randomization, loss, optimizer, schedule, probe.
+/// data, model, initial_weights, randomization, loss, optimizer, schedule, probe, theorem, system.
 std::vector<ComponentKind> component_kinds();
 
 }  // namespace plumb

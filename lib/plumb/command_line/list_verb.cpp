@@ -74,6 +74,8 @@ int list(const ListArguments& arguments) {
   kind.choose(arguments.name)->fields(help);
   print_fields(help.lines);
   if (kind.columns) print_columns(kind.columns(arguments.name));
+  if (kind.text)
+    for (const auto& [heading, text] : kind.text(arguments.name)) fmt::print("{}: {}\n", heading, text);
   return kDone;
 }
 
@@ -82,9 +84,10 @@ int list(const ListArguments& arguments) {
 void add_list_verb(CLI::App& program, Action& action) {
   const auto arguments = std::make_shared<ListArguments>();
   CLI::App* verb = program.add_subcommand("list", "Say what a description can name, and with which options");
-  verb->add_option("kind", arguments->kind,
-                   "data, model, randomization, loss, optimizer, schedule, probe, system; or keys, for every "
-                   "key of a run");
+  verb->add_option(
+      "kind", arguments->kind,
+      "data, model, randomization, loss, optimizer, schedule, probe, theorem, system; or keys, for every "
+      "key of a run");
   verb->add_option("name", arguments->name, "one component: its options, defaults and what they mean");
   verb->callback([&action, arguments] { action = [arguments] { return list(*arguments); }; });
 }

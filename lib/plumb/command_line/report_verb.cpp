@@ -4,6 +4,7 @@
 #include "plumb/report/findings.hpp"
 #include "plumb/report/report.hpp"
 #include "plumb/report/results.hpp"
+#include "plumb/report/theorem_section.hpp"
 
 namespace plumb {
 namespace {
@@ -13,6 +14,8 @@ int report_on(const std::vector<std::string>& folders) {
     const Results results = load_results(folder);
     for (const std::string& line : complaints(results)) fmt::print(stderr, "plumb: {}\n", line);
     fmt::print("{}\n", summary_table(results));
+    if (const std::string lines = theorem_lines(judge_runs(results)); !lines.empty())
+      fmt::print("{}\n", lines);
     fmt::print("report  {}\n", write_report(results).string());
   }
   return kDone;

@@ -14,6 +14,7 @@
 #include "plumb/report/findings.hpp"
 #include "plumb/report/report.hpp"
 #include "plumb/report/results.hpp"
+#include "plumb/report/theorem_section.hpp"
 
 namespace plumb {
 namespace {
@@ -111,6 +112,7 @@ int show_results(const std::filesystem::path& folder) {
   const Results results = load_results(folder);
   for (const std::string& line : complaints(results)) complain(line);
   say("\n{}\n", summary_table(results));
+  if (const std::string lines = theorem_lines(judge_runs(results)); !lines.empty()) say("{}\n", lines);
   try {
     say("report  {}\n", write_report(results).string());
     return kDone;

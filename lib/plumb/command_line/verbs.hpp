@@ -23,6 +23,7 @@ void add_list_verb(CLI::App& program, Action& action);
 void add_show_verb(CLI::App& program, Action& action);
 void add_fetch_verb(CLI::App& program, Action& action);
 void add_report_verb(CLI::App& program, Action& action);
+void add_judge_verb(CLI::App& program, Action& action);
 void add_verify_verb(CLI::App& program, Action& action);
 
 /// Measures a system of the lecture in a folder of `out`, prints its verdicts, returns the exit status.

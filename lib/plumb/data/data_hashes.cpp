@@ -1,5 +1,6 @@
 #include "plumb/data/data_hashes.hpp"
 
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 
@@ -25,26 +26,44 @@ std::string hash_of(const Tensor& tensor) {
       .hex();
 }
 
+/// The first example with a number that is not finite.
+std::optional<int64_t> first_infinite(const Tensor& values) {
+  const Tensor infinite = at::isfinite(values.flatten(1)).logical_not().any(1).nonzero();
+  if (infinite.numel() == 0) return std::nullopt;
+  return infinite[0][0].item<int64_t>();
+}
+
+/// What is wrong with the targets; empty when nothing is.
+std::string fault_of_targets(const Examples& part, int64_t classes) {
+  const Tensor& targets = part.targets;
+  const bool real =
+      targets.defined() && targets.is_floating_point() && (targets.dim() == 1 || targets.dim() == 2);
+  if (!real && (!targets.defined() || targets.dim() != 1 || targets.scalar_type() != at::kLong))
+    return "labels must be a vector of 64-bit integers, or real numbers of shape (n) or (n, c)";
+  if (targets.size(0) != part.inputs.size(0))
+    return fmt::format("{} inputs and {} labels", part.inputs.size(0), targets.size(0));
+  if (real) {
+    const auto infinite = first_infinite(targets.dim() == 1 ? targets.unsqueeze(1) : targets);
+    return infinite ? fmt::format("the target of example {} is not finite", *infinite) : "";
+  }
+  const Tensor wrong = targets.lt(0).logical_or(targets.ge(classes)).nonzero();
+  if (wrong.numel() == 0) return "";
+  const int64_t i = wrong[0][0].item<int64_t>();
+  return fmt::format("example {} has label {}; labels 0 to {} are expected", i, targets[i].item<int64_t>(),
+                     classes - 1);
+}
+
 void check_part(const Examples& part, std::string_view name, const Dataset& dataset) {
   if (!part.inputs.defined()) return;
   const auto refuse = [&](const std::string& problem) {
     throw DataError(fmt::format("{}: {} examples: {}", dataset.source, name, problem));
   };
   if (part.inputs.dim() < 2) refuse("inputs must have an axis after that of the examples");
-  if (!part.labels.defined() || part.labels.dim() != 1 || part.labels.scalar_type() != at::kLong)
-    refuse("labels must be a vector of 64-bit integers");
-  if (part.labels.size(0) != part.inputs.size(0))
-    refuse(fmt::format("{} inputs and {} labels", part.inputs.size(0), part.labels.size(0)));
-  const Tensor wrong = part.labels.lt(0).logical_or(part.labels.ge(dataset.num_classes)).nonzero();
-  if (wrong.numel() > 0) {
-    const int64_t i = wrong[0][0].item<int64_t>();
-    refuse(fmt::format("example {} has label {}; labels 0 to {} are expected", i,
-                       part.labels[i].item<int64_t>(), dataset.num_classes - 1));
-  }
+  if (const std::string problem = fault_of_targets(part, dataset.num_classes); !problem.empty())
+    refuse(problem);
   if (!part.inputs.is_floating_point() || part.size() == 0) return;
-  const Tensor infinite = at::isfinite(part.inputs.flatten(1)).logical_not().any(1).nonzero();
-  if (infinite.numel() > 0)
-    refuse(fmt::format("the input of example {} is not finite", infinite[0][0].item<int64_t>()));
+  if (const auto i = first_infinite(part.inputs))
+    refuse(fmt::format("the input of example {} is not finite", *i));
 }
 
 /// The bytes of each example, in order.
@@ -73,8 +92,8 @@ std::string DataHashes::all() const {
 }
 
 DataHashes hash_data(const Dataset& dataset) {
-  return {hash_of(dataset.train.inputs), hash_of(dataset.train.labels), hash_of(dataset.test.inputs),
-          hash_of(dataset.test.labels)};
+  return {hash_of(dataset.train.inputs), hash_of(dataset.train.targets), hash_of(dataset.test.inputs),
+          hash_of(dataset.test.targets)};
 }
 
 void check_dataset(const Dataset& dataset) {
@@ -85,6 +104,10 @@ void check_dataset(const Dataset& dataset) {
   if (train != test)
     throw DataError(fmt::format("{}: a training example has shape {}, a test example {}; one is expected",
                                 dataset.source, fmt::join(train, " x "), fmt::join(test, " x ")));
+  if (dataset.train.targets.scalar_type() != dataset.test.targets.scalar_type() ||
+      dataset.train.targets.sizes().slice(1) != dataset.test.targets.sizes().slice(1))
+    throw DataError(
+        fmt::format("{}: the targets of training and test examples are of different kinds", dataset.source));
 }
 
 Duplicates count_duplicates(const Dataset& dataset) {

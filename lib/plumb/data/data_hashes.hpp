@@ -11,8 +11,8 @@ namespace plumb {
 
 /// SHA-256 of the examples that a run uses: those of its data set after the subset was taken, as they were
 /// read, before cropping, normalization and randomization. Each hash covers dtype, shape and the bytes of the
-/// values in memory order (contiguous, little-endian): inputs uint8 or float32, labels int64. Of an empty
-/// part it is the hash of no examples.
+/// values in memory order (contiguous, little-endian): inputs uint8 or floating, targets int64 or floating.
+/// Of an empty part it is the hash of no examples.
 struct DataHashes {
   std::string train_inputs, train_labels, test_inputs, test_labels;
 
@@ -24,8 +24,9 @@ struct DataHashes {
 
 DataHashes hash_data(const Dataset& dataset);
 
-/// Throws DataError when a data set is none: inputs and labels that differ in number, labels that are not
-/// int64 in 0 .. num_classes - 1, inputs that are not finite, train and test examples of different shapes.
+/// Throws DataError when a data set is none: inputs and targets that differ in number, targets that are
+/// neither int64 in 0 .. num_classes - 1 nor finite real numbers (n) or (n, c), inputs that are not finite,
+/// train and test examples of different shapes.
 void check_dataset(const Dataset& dataset);
 
 /// Examples whose inputs occur more than once, byte for byte.

@@ -1,29 +1,28 @@
 #include <ATen/Functions.h>
 
-#include "plumb/data/dataset.hpp"
+#include "plumb/data/synthetic_targets.hpp"
 
 namespace plumb {
 namespace {
 
-struct SphereOptions {
+struct SphereOptions : SyntheticTargets {
   int64_t train_examples = 128;
   int64_t test_examples = 128;
   int64_t dimension = 64;
-  int64_t classes = 2;
 
   void fields(Fields& f) {
     f.field("train_examples", train_examples, "training examples", positive);
     f.field("test_examples", test_examples, "test examples; 0: none", non_negative);
     f.field("dimension", dimension, "dimension of the inputs", positive);
-    f.field("classes", classes, "classes, drawn with equal probability", positive);
+    SyntheticTargets::fields(f);
   }
 };
 
 /// Normals divided by their norm are uniform on the sphere.
 Examples sphere_examples(int64_t n, const SphereOptions& options, at::Generator& generator) {
   const Tensor normals = at::randn({n, options.dimension}, generator, at::TensorOptions(at::kDouble));
-  const Tensor labels = at::randint(0, options.classes, {n}, generator, at::TensorOptions(at::kLong));
-  return {normals.div(normals.norm(2, {1}, true)).to(at::kFloat), labels};
+  const Tensor targets = options.draw(n, generator);
+  return {normals.div(normals.norm(2, {1}, true)), targets};
 }
 
 Dataset make_sphere(const SphereOptions& options, const DataContext& context) {
@@ -31,15 +30,14 @@ Dataset make_sphere(const SphereOptions& options, const DataContext& context) {
   Dataset dataset;
   dataset.train = sphere_examples(options.train_examples, options, generator);
   dataset.test = sphere_examples(options.test_examples, options, generator);
-  dataset.num_classes = options.classes;
-  for (int64_t k = 0; k < options.classes; ++k) dataset.class_names.push_back(std::to_string(k));
-  dataset.source = fmt::format("uniform on the unit sphere of R^{}, random labels", options.dimension);
+  options.describe(dataset);
+  dataset.source = fmt::format("uniform on the unit sphere of R^{}, {}", options.dimension, options.text());
   return dataset;
 }
 
 }  // namespace
 
 PLUMB_REGISTER(Datasets, sphere, SphereOptions, make_sphere,
-               "points uniform on the unit sphere with labels that have nothing to do with them")
+               "points uniform on the unit sphere with targets that have nothing to do with them")
 
 }  // namespace plumb

@@ -31,12 +31,15 @@ std::string class_name(const Dataset& dataset, int64_t number) {
 /// The examples whose class has a new number in `renumbered` (-1: none), under that number.
 Examples of_classes(const Examples& examples, const Tensor& renumbered) {
   if (examples.size() == 0) return examples;
-  const Tensor labels = renumbered.index_select(0, examples.labels);
+  const Tensor labels = renumbered.index_select(0, examples.targets);
   const Tensor kept = labels.ge(0).nonzero().squeeze(1);
   return {examples.inputs.index_select(0, kept), labels.index_select(0, kept)};
 }
 
 void keep_classes(Dataset& dataset, const std::vector<std::string>& words) {
+  if (dataset.num_classes == 0)
+    throw ConfigError(
+        fmt::format("data.subset.classes: the targets of {} are real numbers, not classes", dataset.source));
   Tensor renumbered = at::full({dataset.num_classes}, -1, at::TensorOptions(at::kLong));
   std::vector<std::string> names;
   for (const std::string& word : words) {
@@ -62,7 +65,7 @@ Examples some_of(const Examples& examples, std::optional<int64_t> count, std::st
     throw ConfigError(
         fmt::format("data.subset.{}_examples: {} asked for; the classes chosen have {}", part, *count, n));
   const Tensor kept = std::get<0>(order.narrow(0, 0, *count).sort());
-  return {examples.inputs.index_select(0, kept), examples.labels.index_select(0, kept)};
+  return {examples.inputs.index_select(0, kept), examples.targets.index_select(0, kept)};
 }
 
 }  // namespace

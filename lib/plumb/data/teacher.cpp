@@ -5,12 +5,15 @@
 namespace plumb {
 namespace {
 
+enum class TeacherTargets { classes, real };
+
 struct TeacherOptions {
   int64_t train_examples = 256;
   int64_t test_examples = 1024;
   int64_t dimension = 16;
   int64_t classes = 2;
   int64_t width = 8;
+  TeacherTargets targets = TeacherTargets::classes;
 
   void fields(Fields& f) {
     f.field("train_examples", train_examples, "training examples", positive);
@@ -18,14 +21,17 @@ struct TeacherOptions {
     f.field("dimension", dimension, "dimension of the inputs, uniform on the unit sphere", positive);
     f.field("classes", classes, "classes: outputs of the teacher", positive);
     f.field("width", width, "hidden units of the teacher", positive);
+    f.field("targets", targets, "classes: which output is largest; real: the outputs themselves",
+            {"classes", "real"});
   }
 };
 
-/// label(x) = argmax_k sum_j V_kj relu(<W_j, x>).
+/// f_k(x) = sum_j V_kj relu(<W_j, x>); the class is argmax_k f_k(x).
 class TeacherNetwork {
  public:
   TeacherNetwork(const TeacherOptions& options, at::Generator& generator)
-      : hidden_(at::randn({options.width, options.dimension}, generator, at::TensorOptions(at::kDouble))),
+      : targets_(options.targets),
+        hidden_(at::randn({options.width, options.dimension}, generator, at::TensorOptions(at::kDouble))),
         output_(at::randn({options.classes, options.width}, generator, at::TensorOptions(at::kDouble))) {
     // Every relu(<W_j, x>) has the same positive mean: without centering, the output with the largest sum of
     // weights would win on most inputs.
@@ -37,10 +43,11 @@ class TeacherNetwork {
     // Rounded first: the labels belong to the inputs as stored.
     inputs = inputs.div(inputs.norm(2, {1}, true)).to(at::kFloat);
     const Tensor outputs = at::relu(inputs.to(at::kDouble).matmul(hidden_.t())).matmul(output_.t());
-    return {inputs, outputs.argmax(1)};
+    return {inputs, targets_ == TeacherTargets::real ? outputs : outputs.argmax(1)};
   }
 
  private:
+  TeacherTargets targets_;
   Tensor hidden_;  // (width, dimension)
   Tensor output_;  // (classes, width)
 };
@@ -51,11 +58,14 @@ Dataset make_teacher(const TeacherOptions& options, const DataContext& context) 
   Dataset dataset;
   dataset.train = teacher.examples(options.train_examples, generator);
   dataset.test = teacher.examples(options.test_examples, generator);
-  dataset.num_classes = options.classes;
-  for (int64_t k = 0; k < options.classes; ++k) dataset.class_names.push_back(std::to_string(k));
+  const bool real = options.targets == TeacherTargets::real;
+  if (!real) {
+    dataset.num_classes = options.classes;
+    for (int64_t k = 0; k < options.classes; ++k) dataset.class_names.push_back(std::to_string(k));
+  }
   dataset.source =
-      fmt::format("labels by a random two-layer ReLU network with {} hidden units on the unit sphere of R^{}",
-                  options.width, options.dimension);
+      fmt::format("{} of a random two-layer ReLU network with {} hidden units on the unit sphere of R^{}",
+                  real ? "outputs" : "labels", options.width, options.dimension);
   return dataset;
 }
 

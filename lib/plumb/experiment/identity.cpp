@@ -30,7 +30,7 @@ Config with_defaults(const Config& description) {
 
 Config run_identity(const Config& description) {
   Config identity = with_defaults(description);
-  for (const char* key : {"name", "seed", "checkpoint", "probes"}) identity.erase(key);
+  for (const char* key : {"name", "seed", "checkpoint", "probes", "theorems"}) identity.erase(key);
   if (Config* compute = identity.find("compute")) compute->erase("threads");
   if (Config* training = identity.find("training")) training->erase("record_every");
   return identity;

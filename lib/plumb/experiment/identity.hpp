@@ -10,9 +10,9 @@
 namespace plumb {
 
 /// The part of a run's description that its numbers follow from, apart from the seed: all of it but name,
-/// seed, threads, checkpoints, probes and how often the loss of batches is written down. Settings that an
-/// older version did not write have their defaults; what this plumb cannot read (a component of another
-/// program) stays as it stands.
+/// seed, threads, checkpoints, probes, theorems and how often the loss of batches is written down. Settings
+/// that an older version did not write have their defaults; what this plumb cannot read (a component of
+/// another program) stays as it stands.
 Config run_identity(const Config& description);
 
 /// Every setting as a dotted path and its text, in the order written; of a component, its type is under its

@@ -138,12 +138,17 @@ class Planner {
       write_file_atomically(run.directory.description(), text);
   }
 
-  /// Probes are no part of a run's course: a folder may hold a run that was begun with others.
+  /// Probes and theorems are no part of a run's course: a folder may hold a run that was begun with others.
   void keep_probes(LaidOutRun& run) {
     const Run begun = Run::read(Config::load(run.directory.description()));
-    const auto probes_in = [](const Run& of) { return of.description().find("probes")->to_yaml(); };
-    if (probes_in(begun) == probes_in(run.planned.run)) return;
-    run.planned.run.probes = begun.probes;
+    Run& planned = run.planned.run;
+    const auto part_of = [](const Run& of, const char* key) { return of.description().find(key)->to_yaml(); };
+    const bool same_probes = part_of(begun, "probes") == part_of(planned, "probes");
+    if (!same_probes || part_of(begun, "theorems") != part_of(planned, "theorems")) {
+      planned.probes = begun.probes;
+      planned.theorems = begun.theorems;
+    }
+    if (same_probes) return;
     remarks_.add("begun with other probes than asked for keep them; to measure again, remove their folders",
                  run.planned.id);
   }

@@ -49,7 +49,7 @@ int64_t wrong_labels(Network& network, const Examples& examples) {
   for (int64_t begin = 0; begin < examples.size(); begin += chunk) {
     const int64_t end = std::min(begin + chunk, examples.size());
     const Tensor predicted = network.forward(examples.inputs.slice(0, begin, end)).argmax(1);
-    wrong += predicted.ne(examples.labels.slice(0, begin, end)).sum().item<int64_t>();
+    wrong += predicted.ne(examples.targets.slice(0, begin, end)).sum().item<int64_t>();
   }
   return wrong;
 }
@@ -59,16 +59,18 @@ void build_memorizing(const MemorizingOptions& options, Network& network, const 
   const at::NoGradGuard no_grad;
   std::vector<Tensor> parameters = memorizer_parameters(network);
   if (data.augment) refuse_memorizing("augmentation changes the examples in every epoch");
+  if (target_kind(data.train.targets) == TargetKind::real)
+    refuse_memorizing("the targets are real numbers; the construction is of classes");
   const std::pair widths{parameters[0].size(0), parameters[2].size(0)};
   const int64_t capacity = (widths.first + 1) / 2 * (2 * (widths.second / 4));
   const auto examples = static_cast<int64_t>(
-      theory::distinct_inputs(data.train.inputs.to(at::kCPU), data.train.labels.to(at::kCPU)).size());
+      theory::distinct_inputs(data.train.inputs.to(at::kCPU), data.train.targets.to(at::kCPU)).size());
   if (capacity < examples)
     refuse_memorizing(fmt::format("hidden layers of {} and {} units memorize {} examples, and there are {}",
                                   widths.first, widths.second, capacity, examples));
   at::Generator generator = seed.stream("memorizing");
   const theory::MemorizingNetwork built =
-      theory::memorize_classes(data.train.inputs, data.train.labels, parameters[7].size(0),
+      theory::memorize_classes(data.train.inputs, data.train.targets, parameters[7].size(0),
                                {.projections = options.projections, .widths = widths}, generator);
   for (size_t i = 0; i < 4; ++i) {
     parameters[2 * i].copy_(built.layers[i].weight);

@@ -67,7 +67,8 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
   if (augmented) stored.crop.reset();
 
   Problem problem = make_problem(dataset, stored, scalar_type(run.compute.precision));
-  run.randomization.make(problem, seed);
+  run.randomization.make().apply(problem, seed);
+  encode_targets(problem, run.targets);
 
   const Normalizer normalize(run.preprocessing.normalize, problem.train.inputs);
   PreparedData prepared;
@@ -79,7 +80,7 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
   prepared.source = dataset.source;
   prepared.class_names = dataset.class_names;
   prepared.signature.input = example_shape(problem.train.inputs);
-  prepared.signature.outputs = problem.num_classes;
+  prepared.signature.outputs = problem.num_classes > 0 ? problem.num_classes : problem.train.targets.size(1);
   TrainingData& data = prepared.data;
   if (augmented) {
     if (prepared.signature.input.size() != 3)
@@ -94,11 +95,11 @@ PreparedData prepare_data(const Run& run, const std::filesystem::path& data_fold
   }
   const auto move = [&](const Examples& examples) {
     if (examples.size() == 0) return Examples{};
-    return Examples{examples.inputs.to(device), examples.labels.to(device)};
+    return Examples{examples.inputs.to(device), examples.targets.to(device)};
   };
   data.train = move(problem.train);
   data.test = move(problem.test);
-  data.clean_labels = problem.clean_labels.to(device);
+  data.clean_targets = problem.clean_targets.to(device);
   return prepared;
 }
 

@@ -67,7 +67,7 @@ std::string rehearse(const Run& run, const std::filesystem::path& data_folder) {
     return 0;
   });
   naming("probes", [&] {
-    check_probes(run.probes, *network, prepared.data, run.training, seed);
+    check_probes(run.all_probes(), *network, prepared.data, run.training, seed);
     return 0;
   });
   return {};

@@ -49,7 +49,7 @@ void check_run(const Run& run, const Config& config) {
   if (!is_device_name(run.compute.device))
     fail_at(config, "compute",
             fmt::format("device '{}' is not known; allowed: auto, cpu, cuda, cuda:N", run.compute.device));
-  if (run.augmentation.any() && run.randomization.type().ends_with("_pixels"))
+  if (run.augmentation.any() && run.randomization.make().touches_pixels)
     fail_at(config, "augmentation",
             fmt::format("crops and flips cannot be combined with {}", run.randomization.type()));
   if (run.training.autocast != Autocast::none && run.compute.precision == Precision::float64)
@@ -104,12 +104,17 @@ void Run::fields(Fields& f) {
   f.section("augmentation", augmentation, "random changes of training images, new in each epoch");
   f.component("randomization", randomization,
               "what is randomized, once, before training (Zhang et al. 2017)");
+  f.field("targets", targets,
+          "what the network is trained to predict; as_given: what the data set has; signs: of two classes -1 "
+          "and 1, by a network of one output",
+          {"as_given", "signs"});
   f.component("model", model, "the network");
   f.component("initial_weights", initial_weights, "where its weights begin");
   f.section("training", training, "how it is trained");
   f.section("compute", compute, "where and in which precision");
   f.section("checkpoint", checkpoint, "how often the state is saved");
   f.components("probes", probes, "what is measured while it trains; changes nothing of the run");
+  f.components("theorems", theorems, "what is held against the run; records what it needs beside the probes");
 }
 
 Run Run::read(const Config& config, std::vector<std::string>* notes) {
@@ -134,7 +139,7 @@ std::string Run::fingerprint() const {
   const bool needs_end = training.schedule.make(stop.epochs.value_or(1)).needs_end;
   stop = needs_end ? StopOptions{.steps = stop.steps, .epochs = stop.epochs} : StopOptions{};
   Config description = essence.description();
-  for (const char* key : {"checkpoint", "probes"}) description.erase(key);
+  for (const char* key : {"checkpoint", "probes", "theorems"}) description.erase(key);
   return short_hash(description);
 }
 

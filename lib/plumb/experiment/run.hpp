@@ -12,6 +12,7 @@
 #include "plumb/experiment/initial_weights.hpp"
 #include "plumb/models/network.hpp"
 #include "plumb/probes/probe.hpp"
+#include "plumb/theorems/theorem.hpp"
 #include "plumb/training/trainer.hpp"
 
 namespace plumb {
@@ -43,13 +44,15 @@ struct Run {
   SubsetOptions subset;
   PreprocessingOptions preprocessing;
   AugmentationOptions augmentation;
-  Choice<void(Problem&, const Seed&)> randomization{randomizations(), "true_labels"};
+  Choice<Randomization()> randomization{randomizations(), "true_labels"};
+  TargetEncoding targets = TargetEncoding::as_given;
   Choice<std::shared_ptr<Network>(const Signature&, at::Generator&)> model{models()};
   Choice<void(Network&, const TrainingData&, const Seed&)> initial_weights{plumb::initial_weights(), "drawn"};
   TrainingOptions training;
   ComputeOptions compute;
   CheckpointOptions checkpoint;
   ProbeChoices probes{plumb::probes()};
+  TheoremChoices theorems{plumb::theorems()};
 
   void fields(Fields& f);
 
@@ -57,11 +60,14 @@ struct Run {
   /// to be said of them is added to `notes`. Throws ConfigError for anything that can be found wrong without
   /// data.
   static Run read(const Config& config, std::vector<std::string>* notes = nullptr);
+  /// What is recorded: the probes, and those that the theorems need beside.
+  ProbeChoices all_probes() const { return with_needs(probes, theorems); }
   /// The complete description.
   Config description() const { return write_options(*this); }
   /// Eight hexadecimal digits that change with anything that changes the run's course: not with its name, its
-  /// thread count, the checkpoint interval or the probes, which only watch; nor with its limits and targets
-  /// (training.stop), which only say where on its course it ends, unless the schedule needs an end.
+  /// thread count, the checkpoint interval, the probes or the theorems, which only watch; nor with its limits
+  /// and targets (training.stop), which only say where on its course it ends, unless the schedule needs an
+  /// end.
   std::string fingerprint() const;
 };
 

@@ -45,11 +45,17 @@ Json describe_data(const PreparedData& prepared) {
   return data;
 }
 
-Json describe_provenance(const Run& run, const PreparedData& prepared, const Network& network,
-                         int64_t threads, const at::Device& device, const RunnerOptions& options) {
+Tensor few_inputs(const TrainingData& data) {
+  constexpr int64_t few = 8;
+  return data.evaluation_inputs(data.train.inputs.slice(0, 0, few));
+}
+
+Json describe_provenance(const Run& run, const PreparedData& prepared, Network& network, int64_t threads,
+                         const at::Device& device, const RunnerOptions& options) {
   const Versions version = versions();
   const TrainingData& data = prepared.data;
-  const double corrupted = data.train.labels.ne(data.clean_labels).to(at::kDouble).mean().item<double>();
+  const double corrupted =
+      targets_differ(data.train.targets, data.clean_targets).to(at::kDouble).mean().item<double>();
   Json axes = Json::object();
   for (const auto& [axis, label] : options.axes) axes[axis] = label;
   return {{"plumb", version.plumb},
@@ -69,6 +75,7 @@ Json describe_provenance(const Run& run, const PreparedData& prepared, const Net
           {"train_examples", data.train.size()},
           {"test_examples", data.test.size()},
           {"corrupted_fraction", corrupted},
+          {"same_in_training", same_in_training(network, few_inputs(data))},
           {"data_source", prepared.source},
           {"data", describe_data(prepared)},
           {"description", run.description().to_yaml()},
@@ -95,7 +102,7 @@ class Recorder final : public TrainingObserver {
         data_(data),
         train_examples_(static_cast<double>(train_examples)),
         series_(directory, checkpoint == nullptr ? nullptr : &checkpoint->archive("series")),
-        probes_(run.probes, directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
+        probes_(run.all_probes(), directory.probes(), Seed(static_cast<uint64_t>(run.seed)),
                 saved_probes(checkpoint)) {
     progress_.max_epochs = run.training.stop.epochs.value_or(0);
     progress_.has_target = run.training.stop.train_accuracy || run.training.stop.train_loss;
@@ -190,7 +197,9 @@ class Recorder final : public TrainingObserver {
     const StopOptions& stop = run_.training.stop;
     progress_.fraction_done = 0;
     const auto consider = [&](double done, double limit) {
-      progress_.fraction_done = std::max(progress_.fraction_done, std::min(1.0, done / limit));
+      // A limit of 0 updates is reached at once.
+      const double fraction = limit > 0 ? std::min(1.0, done / limit) : 1;
+      progress_.fraction_done = std::max(progress_.fraction_done, fraction);
     };
     if (stop.epochs) consider(progress_.epoch, *stop.epochs);
     if (stop.steps) consider(static_cast<double>(progress_.step), static_cast<double>(*stop.steps));
@@ -228,8 +237,8 @@ class Recorder final : public TrainingObserver {
 
 void save_labels(const PreparedData& prepared, const RunDirectory& directory) {
   Archive labels;
-  labels.put("labels", prepared.data.train.labels);
-  labels.put("clean_labels", prepared.data.clean_labels);
+  labels.put("labels", prepared.data.train.targets);
+  labels.put("clean_labels", prepared.data.clean_targets);
   labels.put("redrawn", prepared.redrawn);
   labels.save(directory.labels());
 }
@@ -238,7 +247,11 @@ void save_labels(const PreparedData& prepared, const RunDirectory& directory) {
 void check_probes(const Run& run, const RunDirectory& directory) {
   if (!std::filesystem::exists(directory.description())) return;
   const Run described = Run::read(Config::load(directory.description()));
-  if (described.description().find("probes")->to_yaml() != run.description().find("probes")->to_yaml())
+  const auto watchers = [](const Run& of) {
+    const Config description = of.description();
+    return description.find("probes")->to_yaml() + description.find("theorems")->to_yaml();
+  };
+  if (watchers(described) != watchers(run))
     throw DataError(fmt::format("{}: describes another run than the one that is started here",
                                 directory.description().string()));
 }
@@ -347,7 +360,7 @@ Outcome execute(const Run& run, const RunDirectory& directory, const RunnerOptio
   std::vector<std::string> notes = std::move(loaded.notes);
   std::ranges::copy(made.prepared.notes, std::back_inserter(notes));
   const Seed seed(static_cast<uint64_t>(run.seed));
-  check_probe_obstacles(run.probes, *made.network, made.prepared.data, run.training, seed);
+  check_probe_obstacles(run.all_probes(), *made.network, made.prepared.data, run.training, seed);
   const Json provenance =
       describe_provenance(run, made.prepared, *made.network, threads, made.device, options);
   if (resume_from == nullptr) save_labels(made.prepared, directory);

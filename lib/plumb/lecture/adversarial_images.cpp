@@ -83,7 +83,7 @@ ImageVersions make_versions(PreparedData prepared, const AdversarialImagesOption
   versions.copies.train = mislabelled_copies(raw.train, options.copies, options.zeroed,
                                              prepared.signature.outputs, seed.stream("copies"));
   versions.copies.train.inputs = normalize(versions.copies.train.inputs);
-  versions.copies.clean_labels = versions.copies.train.labels;
+  versions.copies.clean_targets = versions.copies.train.targets;
   versions.augmented = raw;
   const AugmentationOptions augmentation{.random_crop = true, .padding = options.padding, .flip = true};
   const int64_t side = raw.train.inputs.size(2);

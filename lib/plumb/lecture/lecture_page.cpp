@@ -10,34 +10,15 @@
 #include "plumb/core/files.hpp"
 #include "plumb/report/figure.hpp"
 #include "plumb/report/html.hpp"
+#include "plumb/theorems/verdict_text.hpp"
 
 namespace plumb {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view relation_sign(theory::Relation relation) {
-  switch (relation) {
-    case theory::Relation::at_most:
-      return "≤";
-    case theory::Relation::at_least:
-      return "≥";
-    case theory::Relation::equal:
-      return "=";
-  }
-  return "";
-}
-
-std::string number_text(double value) { return fmt::format("{:.4g}", value); }
-
 std::string seconds_text(double seconds) {
   return seconds < 10 ? fmt::format("{:.2g}", seconds) : fmt::format("{:.0f}", seconds);
-}
-
-std::string measured_text(const theory::Verdict& verdict) {
-  if (verdict.range) return verdict.range->text();
-  if (verdict.uncertainty == 0) return number_text(verdict.measured);
-  return fmt::format("{:.4g} ± {:.2g}", verdict.measured, verdict.uncertainty);
 }
 
 /// A verdict with what should have come out, where that is not the same or no theorem's "holds".
@@ -49,27 +30,13 @@ std::string ruling_with_expectation(const Claim& claim) {
   return text;
 }
 
-Json range_json(const std::optional<theory::Bounds>& range) {
-  return range ? Json{range->lower, range->upper} : Json();
-}
-
-Json assumption_json(const theory::Assumption& assumption) {
-  return {{"statement", assumption.statement},
-          {"measured", assumption.measured},
-          {"range", range_json(assumption.range)},
-          {"relation", relation_sign(assumption.relation)},
-          {"required", assumption.required}};
-}
-
 HtmlTable verdict_rows(const SystemReport& report) {
   HtmlTable table;
   table.header = {"claim", "quantity", "verdict", "predicted", "measured"};
   table.text_columns = 3;
   for (const Claim& claim : report.evidence.claims)
-    table.rows.push_back(
-        {claim.statement, claim.quantity, ruling_with_expectation(claim),
-         fmt::format("{} {}", relation_sign(claim.verdict.relation), number_text(claim.verdict.predicted)),
-         measured_text(claim.verdict)});
+    table.rows.push_back({claim.statement, claim.quantity, ruling_with_expectation(claim),
+                          required_text(claim.verdict), measured_text(claim.verdict)});
   return table;
 }
 
@@ -185,28 +152,11 @@ std::string claims_json(const SystemReport& report) {
   json["remarks"] = report.evidence.remarks;
   json["claims"] = Json::array();
   for (const Claim& claim : report.evidence.claims) {
-    const theory::Verdict& verdict = claim.verdict;
-    Json unmet = Json::array();
-    for (const theory::Assumption& assumption : verdict.unmet) unmet.push_back(assumption_json(assumption));
-    Json unresolved = Json::array();
-    for (const theory::Assumption& assumption : verdict.unresolved)
-      unresolved.push_back(assumption_json(assumption));
-    json["claims"].push_back({{"statement", claim.statement},
-                              {"quantity", claim.quantity},
-                              {"relation", relation_sign(verdict.relation)},
-                              {"predicted", verdict.predicted},
-                              {"measured", verdict.measured},
-                              {"uncertainty", verdict.uncertainty},
-                              {"range", range_json(verdict.range)},
-                              {"margin", verdict.margin},
-                              {"place", verdict.place},
-                              {"ruling", theory::ruling_text(verdict.ruling)},
-                              {"expected", theory::ruling_text(claim.expected)},
-                              {"as_expected", claim.as_expected()},
-                              {"verdict", ruling_with_expectation(claim)},
-                              {"unmet", unmet},
-                              {"unresolved", unresolved},
-                              {"source", claim.source}});
+    Json judged = claim_json(claim);
+    judged["expected"] = theory::ruling_text(claim.expected);
+    judged["as_expected"] = claim.as_expected();
+    judged["verdict"] = ruling_with_expectation(claim);
+    json["claims"].push_back(std::move(judged));
   }
   return json.dump(2) + "\n";
 }
@@ -253,8 +203,7 @@ std::string verdict_table(const SystemReport& report) {
   for (const Claim& claim : report.evidence.claims) {
     const bool fits = claim.statement.size() <= width;
     if (!fits) text += fmt::format("    {}\n", claim.statement);
-    const std::string predicted =
-        fmt::format("{} {}", relation_sign(claim.verdict.relation), number_text(claim.verdict.predicted));
+    const std::string predicted = required_text(claim.verdict);
     text += fmt::format("    {:<{}}  {:>13}  {:>{}}  {}\n", fits ? claim.statement : "", width, predicted,
                         measured_text(claim.verdict), measured_width, ruling_with_expectation(claim));
   }

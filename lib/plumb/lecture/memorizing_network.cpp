@@ -29,7 +29,7 @@ struct MemorizingNetworkOptions {
 double accuracy_of(const theory::MemorizingNetwork& network, const Examples& examples) {
   return network.evaluate(examples.inputs)
       .argmax(1)
-      .eq(examples.labels)
+      .eq(examples.targets)
       .to(at::kDouble)
       .mean()
       .item<double>();
@@ -65,7 +65,7 @@ class MemorizingNetworkSystem final : public System {
     const int64_t classes = prepared.signature.outputs;
     at::Generator directions = surroundings.seed.stream("memorizing");
     const theory::MemorizingNetwork network =
-        theory::memorize_classes(prepared.data.train.inputs, prepared.data.train.labels, classes,
+        theory::memorize_classes(prepared.data.train.inputs, prepared.data.train.targets, classes,
                                  {.projections = options_.projections}, directions);
     say("evaluating the construction");
     MemorizationMeasured measured = measure(network, prepared.data.train, classes);
@@ -108,9 +108,9 @@ class MemorizingNetworkSystem final : public System {
     measured.second_width = network.layers[1].weight.size(0);
     measured.smallest_gap = network.smallest_gap;
     const Tensor outputs = network.evaluate(train.inputs);
-    measured.accuracy = outputs.argmax(1).eq(train.labels).to(at::kDouble).mean().item<double>();
+    measured.accuracy = outputs.argmax(1).eq(train.targets).to(at::kDouble).mean().item<double>();
     measured.largest_error =
-        (outputs - at::one_hot(train.labels, classes).to(at::kDouble)).abs().max().item<double>();
+        (outputs - at::one_hot(train.targets, classes).to(at::kDouble)).abs().max().item<double>();
     theory::MemorizingNetwork rounded = network;
     for (theory::DenseLayer& layer : rounded.layers)
       layer = {layer.weight.to(at::kFloat), layer.bias.to(at::kFloat)};

@@ -143,11 +143,11 @@ class RethinkingGeneralization final : public System {
     const Examples& train = prepared.data.train;
     at::Generator directions = surroundings.seed.stream("memorizing");
     const theory::ShallowMemorizer network =
-        theory::memorize_shallow(train.inputs, train.labels, {}, directions);
+        theory::memorize_shallow(train.inputs, train.targets, {}, directions);
     measured.examples = train.size();
     measured.dimension = prepared.signature.input_size();
     measured.weights = network.weight_count();
-    measured.largest_error = (network.evaluate(train.inputs) - train.labels).abs().max().item<double>();
+    measured.largest_error = (network.evaluate(train.inputs) - train.targets).abs().max().item<double>();
     measured.test_examples = prepared.data.test.size();
     measured.classes = prepared.signature.outputs;
   }

@@ -15,32 +15,9 @@
 #include "plumb/core/registry.hpp"
 #include "plumb/report/figure.hpp"
 #include "plumb/report/html.hpp"
-#include "plumb/theory/prediction.hpp"
+#include "plumb/theorems/claim.hpp"
 
 namespace plumb {
-
-/// One line of a system's table of verdicts.
-struct Claim {
-  std::string statement;  // in words, complete: it must make sense alone
-  std::string quantity;   // in formula signs
-  theory::Verdict verdict;
-  /// What should come out: `holds` for theorems, `fails` for the counterexamples to what is too much, and
-  /// `hypotheses_not_met` for conditions nobody can afford.
-  theory::Ruling expected = theory::Ruling::holds;
-  std::string source;
-
-  bool as_expected() const { return verdict.ruling == expected; }
-};
-
-/// The claim that `prediction` makes of what was measured.
-Claim judged(std::string statement, const theory::Prediction& prediction, const theory::Measured& measured,
-             theory::Ruling expected = theory::Ruling::holds);
-/// The same at every place of a run.
-Claim judged(std::string statement, const theory::PredictedSeries& prediction,
-             const std::vector<double>& measured, const std::vector<std::string>& places,
-             theory::Ruling expected = theory::Ruling::holds);
-Claim judged(std::string statement, const theory::PredictedSeries& prediction,
-             const std::vector<theory::Measured>& measured, theory::Ruling expected = theory::Ruling::holds);
 
 /// What is known of a system before it is run.
 struct Statement {

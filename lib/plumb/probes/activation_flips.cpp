@@ -68,7 +68,10 @@ class ActivationFlips final : public ProbeOnSet<ActivationFlipsOptions>, public 
   std::vector<Column> columns() const override {
     return {{"flipped",
              "fraction of (hidden unit, example) pairs whose sign is not that of step 0; units behind ReLU, "
-             "leaky ReLU or threshold; nan when the network has none"},
+             "leaky ReLU or threshold; nan when the network has none",
+             ColumnFigure{"Changed activation signs", "fraction changed since the start", false,
+                          "Pairs of a hidden unit and an example of the probe set whose sign is not that of "
+                          "step 0."}},
             {"active", "fraction of these pairs with a positive input to the activation"},
             {"dead", "fraction of hidden units that are active on no example of the probe set"}};
   }

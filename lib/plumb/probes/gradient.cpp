@@ -37,9 +37,14 @@ class Gradient final : public ProbeOnSet<GradientOptions> {
   std::vector<Column> columns() const override {
     return {
         {"loss", "L in evaluation mode, without weight decay"},
-        {"gradient_norm", "||grad L||"},
+        {"gradient_norm", "||grad L||",
+         ColumnFigure{"Norm of the gradient", "‖∇L‖", true, "L in evaluation mode."}},
         {"pl_ratio",
-         "||grad L||^2 / (L - L*), half of it in the convention of Karimi et al. 2016; nan at L <= L*"},
+         "||grad L||^2 / (L - L*), half of it in the convention of Karimi et al. 2016; nan at L <= L*",
+         ColumnFigure{
+             "PL ratio", "‖∇L‖² / (L − L*)", true,
+             "L in evaluation mode; half of it in the convention ½‖∇L‖² ≥ μ (L − L*) of Karimi et al. "
+             "2016."}},
         {"pl_infimum", "the smallest pl_ratio recorded so far"},
         {"largest_sample_gradient", "max over the probe set of ||grad l_i||, l_i the loss of one example"},
         {"mean_sample_gradient", "root of the mean over the probe set of ||grad l_i||^2"}};
@@ -79,8 +84,8 @@ class Gradient final : public ProbeOnSet<GradientOptions> {
   static double sample_gradient(const Moment& moment, const ProbeSet& set, int64_t i) {
     std::vector<Tensor> weights;
     for (const auto& [name, parameter] : trained_parameters(moment.network)) weights.push_back(parameter);
-    const Tensor loss =
-        moment.loss.sum(moment.network.forward(set.inputs.slice(0, i, i + 1)), set.labels.slice(0, i, i + 1));
+    const Tensor loss = moment.loss.sum(moment.network.forward(set.inputs.slice(0, i, i + 1)),
+                                        set.targets.slice(0, i, i + 1));
     std::vector<Tensor> gradients;
     for (const Tensor& gradient : torch::autograd::grad({loss}, weights, {}, /*retain_graph=*/false,
                                                         /*create_graph=*/false, /*allow_unused=*/true))

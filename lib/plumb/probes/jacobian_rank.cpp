@@ -41,13 +41,23 @@ struct JacobianRankOptions : KernelProbeOptions {
   }
 };
 
+const std::string jacobian_caption =
+    "J: derivatives of all outputs on the probe set with respect to all trainable parameters.";
+
 class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
  public:
   using ProbeOnSet::ProbeOnSet;
 
   std::vector<Column> columns() const override {
-    return {{"rank", "numerical rank: how many singular values of J exceed the tolerance"},
-            {"at_least", "the rank is certainly no less, whatever the scale of examples"},
+    return {{"rank", "numerical rank: how many singular values of J exceed the tolerance",
+             ColumnFigure{"Numerical rank of the Jacobian", "numerical rank of J", false,
+                          jacobian_caption + " Singular values above LAPACK's tolerance are counted.",
+                          /*unless=*/"at_least"}},
+            {"at_least", "the rank is certainly no less, whatever the scale of examples",
+             ColumnFigure{"Rank of the Jacobian", "rank of J, at least", false,
+                          jacobian_caption +
+                              " The rank is certainly no less; it may be more where the method cannot "
+                              "resolve it."}},
             {"at_most", "and certainly no more"},
             {"full_rank", "min(n c, p): n examples of the probe set, c outputs, p trainable parameters"},
             {"resolved", "1 when at_least = at_most; 0: the method cannot see the rank"},
@@ -55,7 +65,8 @@ class JacobianRank final : public ProbeOnSet<JacobianRankOptions> {
             {"sigma_max", "largest singular value of J"},
             {"sigma_min", "smallest of min(n c, p) singular values; below the tolerance it is noise"},
             {"tolerance", "on singular values, by LAPACK's policy for the method"},
-            {"condition", "sigma_max / sigma_min; nan where sigma_min does not exceed the tolerance"},
+            {"condition", "sigma_max / sigma_min; nan where sigma_min does not exceed the tolerance",
+             ColumnFigure{"Condition number of the Jacobian", "σ_max / σ_min", true, jacobian_caption}},
             {"stable_rank", "||J||_F^2 / sigma_max^2"},
             {"effective_rank", "exp of the entropy of sigma_i / sum sigma (Roy and Vetterli 2007)"}};
   }

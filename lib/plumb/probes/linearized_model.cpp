@@ -58,7 +58,10 @@ class LinearizedModel final : public ProbeOnSet<LinearizedModelOptions> {
 
   std::vector<Column> columns() const override {
     return {{"gap", "||h - h_lin||_F / sqrt(n) on the probe set, h_lin at its own weights u"},
-            {"relative_gap", "||h - h_lin||_F / ||h||_F"},
+            {"relative_gap", "||h - h_lin||_F / ||h||_F",
+             ColumnFigure{"Gap to the linearized model", "‖h − h_lin‖ / ‖h‖", false,
+                          "h_lin: the network linearized at w(0), trained on the same batches with the same "
+                          "steps."}},
             {"taylor_gap",
              "||h - h_lin||_F / ||h||_F with h_lin at the network's weights w: the error of the "
              "linearization itself"},
@@ -96,7 +99,7 @@ class LinearizedModel final : public ProbeOnSet<LinearizedModelOptions> {
     for (int64_t begin = 0; begin < examples; begin += slice) {
       const Tensor indices = update.indices.slice(0, begin, std::min(begin + slice, examples));
       add_gradient(moment, data.evaluation_inputs(data.train.inputs.index_select(0, indices)),
-                   data.train.labels.index_select(0, indices), moment.loss.scale(examples));
+                   data.train.targets.index_select(0, indices), moment.loss.scale(examples));
     }
     optimizer_->step(update.learning_rate);
   }
@@ -110,10 +113,11 @@ class LinearizedModel final : public ProbeOnSet<LinearizedModelOptions> {
     for (const Tensor& weight : weights) present.push_back(weight.detach().clone());
     const Tensor taylor = outputs_at(present, moment, set.inputs);
     const auto loss = [&](const Tensor& outputs) {
-      return moment.loss.sum(outputs, set.labels).item<double>() * moment.loss.scale(set.size());
+      return moment.loss.sum(outputs, set.targets).item<double>() * moment.loss.scale(set.size());
     };
+    const Decision decision = decision_for(moment.data.train.targets);
     const auto accuracy = [&](const Tensor& outputs) {
-      return outputs.argmax(1).eq(set.labels).to(at::kDouble).mean().item<double>();
+      return correct_count(decision, outputs, set.targets).item<double>() / static_cast<double>(set.size());
     };
     const double norm = norm_of(h), gap = norm_of(h - linear), moved = norm_of(differences(weights, start_));
     return {{gap / std::sqrt(static_cast<double>(set.size())), gap / norm, norm_of(h - taylor) / norm,

@@ -18,7 +18,9 @@ class NeuronMovement final : public ProbeWith<NeuronMovementOptions>, public Dem
   using ProbeWith::ProbeWith;
 
   std::vector<Column> columns() const override {
-    return {{"largest", "max over the rows of all weight matrices of ||w_r - w_r(0)||; nan without a matrix"},
+    return {{"largest", "max over the rows of all weight matrices of ||w_r - w_r(0)||; nan without a matrix",
+             ColumnFigure{"Largest movement of a unit", "max ‖w_r − w_r(0)‖", false,
+                          "w_r: the incoming weights of one unit or channel."}},
             {"mean", "mean over these rows"},
             {"largest_relative",
              "max over these rows of ||w_r - w_r(0)|| / ||w_r(0)||; rows that started at 0 left out"}};

@@ -29,9 +29,13 @@ class ParameterDistance final : public ProbeWith<ParameterDistanceOptions> {
 
   std::vector<Column> columns() const override {
     return {{"distance", "||w - w(0)|| over all trainable parameters"},
-            {"relative_distance", "||w - w(0)|| / ||w(0)||"},
+            {"relative_distance", "||w - w(0)|| / ||w(0)||",
+             ColumnFigure{"Distance from the initial weights", "‖w − w(0)‖ / ‖w(0)‖", false,
+                          "All trainable parameters as one vector."}},
             {"path_length", "sum of ||w(k) - w(k - path_every)||"},
-            {"straightness", "distance / path_length; nan before the first update"},
+            {"straightness", "distance / path_length; nan before the first update",
+             ColumnFigure{"Straightness of the path", "‖w − w(0)‖ / length of the path", false,
+                          "1: the weights went along a straight line."}},
             {"norm", "||w||"}};
   }
   std::vector<std::string> layer_columns(const Moment& moment, const ProbeSet&) override {

@@ -55,14 +55,14 @@ Tensor choose_examples(const TrainingData& data, int64_t examples, Selection cho
     at::Generator generator = seed.stream("probe set");
     order = at::randperm(all, generator, at::kLong);
   }
-  return order.slice(0, 0, std::min(examples, all)).to(data.train.labels.device());
+  return order.slice(0, 0, std::min(examples, all)).to(data.train.targets.device());
 }
 
 ProbeSet choose_probe_set(const TrainingData& data, int64_t examples, Selection choose, const Seed& seed) {
   ProbeSet set;
   set.indices = choose_examples(data, examples, choose, seed);
   set.inputs = data.evaluation_inputs(data.train.inputs.index_select(0, set.indices));
-  set.labels = data.train.labels.index_select(0, set.indices);
+  set.targets = data.train.targets.index_select(0, set.indices);
   set.kernel = std::make_shared<SharedKernel>();
   return set;
 }
@@ -101,7 +101,7 @@ LossGradient loss_gradient(const Moment& moment, const Tensor& indices, int64_t 
       return indices.defined() ? all.index_select(0, indices.slice(0, begin, end)) : all.slice(0, begin, end);
     };
     const Tensor inputs = moment.data.evaluation_inputs(part(moment.data.train.inputs));
-    const Tensor loss = moment.loss.sum(moment.network.forward(inputs), part(moment.data.train.labels)) *
+    const Tensor loss = moment.loss.sum(moment.network.forward(inputs), part(moment.data.train.targets)) *
                         moment.loss.scale(examples);
     total.loss += loss.item<double>();
     const auto gradients = torch::autograd::grad({loss}, weights, {}, /*retain_graph=*/false,

@@ -55,10 +55,10 @@ class SharedKernel;
 struct ProbeSet {
   Tensor indices;                        // (n) int64: which examples of the training set
   Tensor inputs;                         // (n, ...): what the network is given for them in evaluation
-  Tensor labels;                         // (n) int64: the labels trained on
+  Tensor targets;                        // what is trained on, (n) or (n, c)
   std::shared_ptr<SharedKernel> kernel;  // of all probes that look at these examples
 
-  int64_t size() const { return labels.defined() ? labels.size(0) : 0; }
+  int64_t size() const { return targets.defined() ? targets.size(0) : 0; }
 };
 
 /// `examples` of the training set, all when it has fewer. Random ones come from seed.stream("probe set") and
@@ -67,10 +67,21 @@ ProbeSet choose_probe_set(const TrainingData& data, int64_t examples, Selection 
 /// The indices of such a set alone.
 Tensor choose_examples(const TrainingData& data, int64_t examples, Selection choose, const Seed& seed);
 
-/// A column of a probe's table: its name, and what the numbers mean, in which convention.
+/// How a column is drawn over the steps of a run.
+struct ColumnFigure {
+  std::string title;
+  std::string axis;  // quantity with its unit
+  bool logarithmic = false;
+  std::string caption;      // convention, whole sentences
+  std::string unless = {};  // a column: where the table has that one, this one is not drawn
+};
+
+/// A column of a probe's table: its name, what the numbers mean, in which convention, and the figure that a
+/// report makes of it; none for columns that are only of use in the table.
 struct Column {
   std::string name;
   std::string meaning;
+  std::optional<ColumnFigure> figure = {};
 };
 
 /// Whether a probe's tensors are written, and as what: step_K.pt, or step_K.TENSOR.npy for each.

@@ -35,7 +35,7 @@ Config defaults_of(const std::string& type) {
 /// The beginning of a set, for trying what can be measured.
 ProbeSet two_of(const ProbeSet& set) {
   if (set.size() == 0) return {};
-  return {set.indices.slice(0, 0, 2), set.inputs.slice(0, 0, 2), set.labels.slice(0, 0, 2),
+  return {set.indices.slice(0, 0, 2), set.inputs.slice(0, 0, 2), set.targets.slice(0, 0, 2),
           std::make_shared<SharedKernel>()};
 }
 
@@ -53,7 +53,8 @@ void for_each_probe(const ProbeChoices& choices, Network& network, const Trainin
                     const TrainingOptions& training, const Seed& seed, Work work) {
   network.eval();
   const Loss loss = training.loss.make();
-  const Tensor batch = at::arange(std::min<int64_t>(2, data.train.size()), data.train.labels.options());
+  const Tensor batch =
+      at::arange(std::min<int64_t>(2, data.train.size()), data.train.targets.options().dtype(at::kLong));
   const Update coming{batch, 0, training};
   const Moment moment{0, 0, network, data, loss, &coming};
   const std::vector<std::string> names = probe_names(choices);

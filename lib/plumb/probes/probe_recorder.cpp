@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -82,6 +83,28 @@ bool describes(const std::string& saved, const std::string& description) {
   }
 }
 
+/// The columns of a table after step and epoch.
+std::vector<std::string> columns_of(const std::filesystem::path& file) {
+  const std::string text = read_file(file);
+  std::vector<std::string> names;
+  std::istringstream header(text.substr(0, text.find('\n')));
+  for (std::string name; std::getline(header, name, ',');) names.push_back(name);
+  if (names.size() < 2 || names[0] != "step" || names[1] != "epoch")
+    throw DataError(
+        fmt::format("{}: is no table of a probe; remove the folder to begin again", file.string()));
+  names.erase(names.begin(), names.begin() + 2);
+  return names;
+}
+
+/// Those of `columns` that a table with the columns `written` does not have.
+std::vector<std::string> missing_from(const std::vector<std::string>& written,
+                                      const std::vector<std::string>& columns) {
+  std::vector<std::string> missing;
+  for (const std::string& column : columns)
+    if (std::ranges::find(written, column) == written.end()) missing.push_back(column);
+  return missing;
+}
+
 }  // namespace
 
 struct ProbeRecorder::Entry {
@@ -89,7 +112,9 @@ struct ProbeRecorder::Entry {
   std::unique_ptr<Probe> probe;
   ProbeSet set;
   int64_t asked = 0;                 // how many examples it would look at, were there as many
-  std::vector<std::string> columns;  // after step and epoch
+  std::vector<std::string> columns;  // after step and epoch, as the probe has them
+  /// The table's own, where another version of plumb began it with others; empty: as above.
+  std::vector<std::string> written;
   std::unique_ptr<AppendFile> file;  // from the first moment on: the columns depend on the network
   std::string remarks;               // the last measurement's
   std::string notes;                 // all that NAME.txt holds
@@ -124,6 +149,18 @@ ProbeRecorder::ProbeRecorder(const ProbeChoices& choices, std::filesystem::path 
 
 ProbeRecorder::~ProbeRecorder() = default;
 
+std::vector<double> ProbeRecorder::in_table(const Entry& entry, const std::vector<double>& values) {
+  if (entry.written.empty()) return values;
+  std::vector<double> row;
+  for (const std::string& column : entry.written) {
+    const auto found = std::ranges::find(entry.columns, column);
+    row.push_back(found == entry.columns.end()
+                      ? not_defined
+                      : values[static_cast<size_t>(std::distance(entry.columns.begin(), found))]);
+  }
+  return row;
+}
+
 void ProbeRecorder::begin(const Moment& moment) {
   begun_ = true;
   make_directory(folder_);
@@ -143,12 +180,16 @@ void ProbeRecorder::begin(const Moment& moment) {
     if (begun) {
       const Archive& saved = resume_from_->archive("probes").archive(entry->name);
       length = saved.integer("length");
-      entry->probe->load(saved.archive("state"), moment.data.train.labels.device());
+      entry->probe->load(saved.archive("state"), moment.data.train.targets.device());
       entry->remarks = saved.text("remarks");
       entry->notes = saved.text("notes");
       remove_later_measurements(*entry, moment.step);
     }
-    entry->file = std::make_unique<AppendFile>(folder_ / (entry->name + ".csv"), length);
+    const std::filesystem::path file = folder_ / (entry->name + ".csv");
+    if (begun && length > 0)
+      if (std::vector<std::string> written = columns_of(file); written != entry->columns)
+        entry->written = std::move(written);
+    entry->file = std::make_unique<AppendFile>(file, length);
     if (!begun) {
       entry->file->append(header + "\n");
       continue;
@@ -227,7 +268,7 @@ void ProbeRecorder::record(Entry& entry, const Moment& moment, bool finite) {
   write_notes(entry, moment, measured.notes);
   std::string row = fmt::format("{},{:.17g}", moment.step, moment.epoch);
   // A NaN's sign says nothing and would be written.
-  for (const double value : measured.values)
+  for (const double value : in_table(entry, measured.values))
     row += std::isnan(value) ? ",nan" : fmt::format(",{:.17g}", value);
   entry.file->append(row + "\n");
   write_tensors(entry, moment, measured);
@@ -250,6 +291,12 @@ void ProbeRecorder::write_tensors(const Entry& entry, const Moment& moment, cons
 }
 
 void ProbeRecorder::add_remarks(const Entry& entry, Measurement& measured) {
+  if (!entry.written.empty()) {
+    const std::vector<std::string> missing = missing_from(entry.written, entry.columns);
+    measured.notes.push_back(
+        fmt::format("the table was begun by another version of plumb and keeps its columns{}{}",
+                    missing.empty() ? "" : "; it has no ", fmt::join(missing, ", ")));
+  }
   if (entry.set.size() > 0 && entry.set.size() < entry.asked)
     measured.notes.push_back(fmt::format("on all {} examples of the training set, as it has not {}",
                                          entry.set.size(), entry.asked));

@@ -46,6 +46,8 @@ class ProbeRecorder {
   void share_kernel(Entry& entry) const;
   void observe(const Moment& moment, bool last);
   void record(Entry& entry, const Moment& moment, bool finite);
+  /// The values in the order of the table's columns; NaN for those that are not measured any more.
+  static std::vector<double> in_table(const Entry& entry, const std::vector<double>& values);
   void write_tensors(const Entry& entry, const Moment& moment, const Measurement& measured);
   /// What a reader of the table must know of a measurement beside its own notes.
   static void add_remarks(const Entry& entry, Measurement& measured);

@@ -31,7 +31,9 @@ class Sharpness final : public ProbeOnSet<SharpnessOptions> {
   using ProbeOnSet::ProbeOnSet;
 
   std::vector<Column> columns() const override {
-    return {{"sharpness", "largest eigenvalue of the Hessian of L over the probe set, in evaluation mode"},
+    return {{"sharpness", "largest eigenvalue of the Hessian of L over the probe set, in evaluation mode",
+             ColumnFigure{"Sharpness", "λ_max of the Hessian of L", true,
+                          "L in evaluation mode. Gradient descent with step size η is stable below 2 / η."}},
             {"residual", "||H v - sharpness v||: an eigenvalue lies within this distance"},
             {"products", "products with H that were needed"},
             {"converged", "1 when the residual met the tolerance"}};
@@ -48,7 +50,7 @@ class Sharpness final : public ProbeOnSet<SharpnessOptions> {
     LossOverExamples over{[&](const Tensor& inputs) { return moment.network.forward(inputs); },
                           {},
                           set.inputs,
-                          set.labels,
+                          set.targets,
                           moment.loss,
                           options_.chunk};
     for (const auto& [name, parameter] : trained_parameters(moment.network))

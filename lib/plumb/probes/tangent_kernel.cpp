@@ -48,14 +48,25 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
   std::vector<Column> columns() const override {
     return {
         {"drift", "||G(k) - G(0)||_F"},
-        {"relative_drift", "||G(k) - G(0)||_F / ||G(0)||_F"},
+        {"relative_drift", "||G(k) - G(0)||_F / ||G(0)||_F",
+         ColumnFigure{
+             "Drift of the tangent kernel", "‖G(k) − G(0)‖ / ‖G(0)‖", false,
+             "Frobenius norms; G = J Jᵀ on the probe set. 0: the kernel of the start, as in lazy training."}},
         {"operator_drift", "||G(k) - G(0)||_2"},
         {"relative_operator_drift", "||G(k) - G(0)||_2 / ||G(0)||_2"},
         {"alignment", "<G(k), G(0)> / (||G(k)||_F ||G(0)||_F)"},
-        {"target_alignment", "<K, Y Y'> / (||K||_F ||Y Y'||_F), K: G summed over outputs, Y: one-hot labels"},
+        {"target_alignment",
+         "<K, Y Y'> / (||K||_F ||Y Y'||_F), K: G summed over outputs, Y: targets, one-hot of classes",
+         ColumnFigure{"Alignment of the kernel with the targets", "⟨G, Y Yᵀ⟩ / (‖G‖ ‖Y Yᵀ‖)", false,
+                      "G: J Jᵀ on the probe set, summed over outputs; Y: the targets trained on, one-hot of "
+                      "classes (Cristianini et al. 2001)."}},
         {"norm", "||G||_F"},
         {"lambda_max", "largest eigenvalue of G"},
-        {"lambda_min", "smallest eigenvalue of G, never below 0"},
+        {"lambda_min", "smallest eigenvalue of G, never below 0",
+         ColumnFigure{
+             "Smallest eigenvalue of the tangent kernel", "λ_min(G)", true,
+             "G = J Jᵀ on the probe set, all pairs of outputs. For L = Σ‖h − y‖² the PL constant μ of "
+             "‖∇L‖² ≥ μ (L − L*) is 4 λ_min; that of ½‖∇L‖² ≥ μ (L − L*) (Karimi et al. 2016) is 2 λ_min."}},
         {"lambda_min_lower", "lambda_min is no less"},
         {"lambda_min_upper",
          "lambda_min is no more; what rounding did to the float64 sums of G is contained, what the network's "
@@ -152,9 +163,12 @@ class TangentKernelProbe final : public ProbeOnSet<TangentKernelProbeOptions> {
     const int64_t n = set.size(), c = g.size(0) / n;
     const Tensor summed =
         options_.outputs == KernelOutputs::summed ? g : g.view({n, c, n, c}).diagonal(0, 1, 3).sum(-1);
-    // (Y Y')_ij = 1 where labels agree.
-    const Tensor same = set.labels.unsqueeze(0).eq(set.labels.unsqueeze(1)).to(g.dtype());
-    return inner_product(summed, same) / (norm_of(summed) * norm_of(same));
+    // Of classes, (Y Y')_ij = 1 where they agree.
+    const Tensor y = set.targets;
+    const Tensor products = target_kind(y) == TargetKind::classes
+                                ? y.unsqueeze(0).eq(y.unsqueeze(1)).to(g.dtype())
+                                : at::mm(y.to(g.dtype()), y.to(g.dtype()).t());
+    return inner_product(summed, products) / (norm_of(summed) * norm_of(products));
   }
 
   std::vector<Tensor> start_;  // at step 0: G, then the parts

@@ -12,7 +12,7 @@ namespace plumb {
 namespace {
 
 /// The seconds of training at `step`, from timing.csv's row for that step; NaN when there is none.
-double seconds_at(const RunResult& run, double step) {
+double seconds_at(const RecordedRun& run, double step) {
   if (run.timing.has("training_seconds")) {
     const std::vector<double> steps = run.timing.column("step");
     const auto found = std::find(steps.begin(), steps.end(), step);
@@ -29,7 +29,7 @@ Estimate finite_estimate(std::vector<double> values) {
 
 void measure_fit(Point& point, const ReportOptions& options) {
   std::vector<double> steps, epochs, seconds, loss_steps;
-  for (const RunResult* run : point.runs) {
+  for (const RecordedRun* run : point.runs) {
     if (!run->completed()) continue;
     ++point.completed;
     if (const auto fit = first_reached(*run, "train_accuracy", true, options.fit_accuracy)) {
@@ -91,7 +91,7 @@ Estimate estimate(const std::vector<double>& values) {
   return result;
 }
 
-std::optional<FitTime> first_reached(const RunResult& run, std::string_view column, bool at_least,
+std::optional<FitTime> first_reached(const RecordedRun& run, std::string_view column, bool at_least,
                                      double threshold) {
   if (!run.evaluations.has(column)) return {};
   const std::vector<double> values = run.evaluations.column(column);
@@ -107,7 +107,7 @@ std::optional<FitTime> first_reached(const RunResult& run, std::string_view colu
 
 Estimate Point::last(std::string_view column) const {
   std::vector<double> values;
-  for (const RunResult* run : runs)
+  for (const RecordedRun* run : runs)
     if (const auto value = run->last(column); value && run->completed()) values.push_back(*value);
   return estimate(values);
 }
@@ -117,14 +117,14 @@ Estimate Point::epochs() const { return last("epoch"); }
 
 Estimate Point::training_seconds() const {
   std::vector<double> values;
-  for (const RunResult* run : runs)
+  for (const RecordedRun* run : runs)
     if (run->completed()) values.push_back(run->ending->training_seconds);
   return finite_estimate(values);
 }
 
 std::string Point::outcomes() const {
   std::vector<std::pair<std::string, int64_t>> counts;
-  for (const RunResult* run : runs) {
+  for (const RecordedRun* run : runs) {
     const auto found = std::find_if(counts.begin(), counts.end(),
                                     [run](const auto& entry) { return entry.first == run->outcome(); });
     if (found == counts.end())
@@ -148,7 +148,7 @@ std::string Point::outcomes() const {
 std::vector<Point> aggregate(const Results& results) {
   std::vector<Point> points;
   std::map<std::string, size_t> places;
-  for (const RunResult& run : results.runs) {
+  for (const RecordedRun& run : results.runs) {
     std::string key = run.identity.to_yaml();
     if (run.planned) key += label_of(run.axes) + "\n planned";
     const auto [place, added] = places.emplace(std::move(key), points.size());
@@ -156,7 +156,7 @@ std::vector<Point> aggregate(const Results& results) {
       Point& point = points.emplace_back();
       if (run.planned) point.axes = run.axes;
       point.planned = run.planned;
-      point.corruption = run.corruption();
+      point.corruption = run.corruption;
     }
     points[place->second].runs.push_back(&run);
   }

@@ -32,7 +32,7 @@ struct FitTime {
 
 /// The first evaluation whose `column` is at least (`at_least`), or at most, `threshold`; absent when there
 /// is none.
-std::optional<FitTime> first_reached(const RunResult& run, std::string_view column, bool at_least,
+std::optional<FitTime> first_reached(const RecordedRun& run, std::string_view column, bool at_least,
                                      double threshold);
 
 /// Runs with the same identity (see run_identity) and the same labels: they differ in their seed alone, and
@@ -44,8 +44,8 @@ struct Point {
   std::string group;    // what points that differ in their corruption alone share: labels, or what differs
   std::string variant;  // the labels on the axes along which corruption changes; empty when there are none
   bool planned = true;  // false: of the other runs in the folder
-  std::optional<double> corruption;  // see RunResult::corruption
-  std::vector<const RunResult*> runs;
+  std::optional<double> corruption;  // see RecordedRun::corruption
+  std::vector<const RecordedRun*> runs;
 
   int64_t completed = 0;             // runs that ended as described; every estimate is over these
   int64_t fitted = 0;                // completed runs that reached the training accuracy asked for

@@ -7,9 +7,9 @@
 
 namespace plumb {
 
-std::vector<const RunResult*> drawn_runs(const Point& point) {
-  std::vector<const RunResult*> runs;
-  for (const RunResult* run : point.runs)
+std::vector<const RecordedRun*> drawn_runs(const Point& point) {
+  std::vector<const RecordedRun*> runs;
+  for (const RecordedRun* run : point.runs)
     if (run->completed()) runs.push_back(run);
   return runs.empty() ? point.runs : runs;
 }

@@ -12,7 +12,7 @@
 namespace plumb {
 
 /// The runs a curve is drawn from: the completed ones, or all when there is none.
-std::vector<const RunResult*> drawn_runs(const Point& point);
+std::vector<const RecordedRun*> drawn_runs(const Point& point);
 
 /// "Mean over 3 seeds; band: standard error." as far as that is true of all points.
 std::string seeds_note(const std::vector<const Point*>& points, std::string_view errors_shown);

@@ -16,9 +16,24 @@ int64_t count_if(const std::vector<Point>& points, bool (*test)(const Point&)) {
   return std::count_if(points.begin(), points.end(), test);
 }
 
+/// Of points whose targets are real numbers, where their loss ended.
+std::string loss_sentence(const std::vector<Point>& points) {
+  std::vector<std::string> ends;
+  for (const Point& point : points)
+    if (point.completed > 0)
+      ends.push_back(fmt::format("{} ({})", number_text(point.last("train_loss")), point.label));
+  if (ends.size() > 8) ends = {fmt::format("what the table says of each of the {} points", ends.size())};
+  return fmt::format(
+      "The targets are real numbers, of which there is no accuracy; the training loss ended at {}.",
+      fmt::join(ends, ", "));
+}
+
 std::string fit_sentence(const Results& results, const std::vector<Point>& points) {
   const int64_t completed = count_if(points, [](const Point& point) { return point.completed > 0; });
   if (completed == 0) return "No run has completed yet; nothing can be concluded.";
+  const int64_t with_accuracy =
+      count_if(points, [](const Point& point) { return point.last("train_accuracy").count > 0; });
+  if (with_accuracy == 0) return loss_sentence(points);
   const int64_t fits = count_if(points, [](const Point& point) { return point.fits; });
   std::vector<std::string> others;
   for (const Point& point : points)
@@ -83,7 +98,7 @@ std::vector<std::string> findings(const Results& results, const std::vector<Poin
 std::string caveat_sentence(const Results& results) {
   std::map<std::string, int64_t> left_out;
   int64_t changed = 0;
-  for (const RunResult& run : results.runs) {
+  for (const RecordedRun& run : results.runs) {
     if (run.planned && !run.completed()) ++left_out[run.outcome()];
     changed += run.remarks.empty() ? 0 : 1;
   }

@@ -1,72 +1,65 @@
 #include "plumb/report/geometry_figures.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "plumb/core/error.hpp"
+#include "plumb/probes/probe.hpp"
 #include "plumb/report/drawing.hpp"
 #include "plumb/report/wording.hpp"
 
 namespace plumb {
 namespace {
 
-/// A column worth a figure of its own.
+/// A column of a probe that is drawn.
 struct DrawnColumn {
-  std::string_view type, column;
-  std::string_view title, axis;
-  bool logarithmic;
-  std::string_view caption;  // convention
+  std::string type, column;
+  ColumnFigure figure;
 };
 
-constexpr std::array drawn_columns{
-    DrawnColumn{"jacobian_rank", "at_least", "Rank of the Jacobian", "rank of J, at least", false,
-                "J: derivatives of all outputs on the probe set with respect to all trainable parameters. "
-                "The rank is certainly no less; it may be more where the method cannot resolve it."},
-    // Runs of version 0.1.0 have no other.
-    DrawnColumn{"jacobian_rank", "rank", "Numerical rank of the Jacobian", "numerical rank of J", false,
-                "J: derivatives of all outputs on the probe set with respect to all trainable parameters; "
-                "singular values above LAPACK's tolerance are counted."},
-    DrawnColumn{"jacobian_rank", "condition", "Condition number of the Jacobian", "σ_max / σ_min", true,
-                "J: derivatives of all outputs on the probe set with respect to all trainable parameters."},
-    DrawnColumn{
-        "tangent_kernel", "lambda_min", "Smallest eigenvalue of the tangent kernel", "λ_min(G)", true,
-        "G = J Jᵀ on the probe set, all pairs of outputs. For L = Σ‖h − y‖² the PL constant μ of "
-        "‖∇L‖² ≥ μ (L − L*) is 4 λ_min; that of ½‖∇L‖² ≥ μ (L − L*) (Karimi et al. 2016) is 2 λ_min."},
-    DrawnColumn{
-        "tangent_kernel", "relative_drift", "Drift of the tangent kernel", "‖G(k) − G(0)‖ / ‖G(0)‖", false,
-        "Frobenius norms; G = J Jᵀ on the probe set. 0: the kernel of the start, as in lazy training."},
-    DrawnColumn{"tangent_kernel", "target_alignment", "Alignment of the kernel with the labels",
-                "⟨G, Y Yᵀ⟩ / (‖G‖ ‖Y Yᵀ‖)", false,
-                "G: J Jᵀ on the probe set, summed over outputs; Y: the one-hot labels trained on "
-                "(Cristianini et al. 2001)."},
-    DrawnColumn{
-        "gradient", "pl_ratio", "PL ratio", "‖∇L‖² / (L − L*)", true,
-        "L in evaluation mode; half of it in the convention ½‖∇L‖² ≥ μ (L − L*) of Karimi et al. 2016."},
-    DrawnColumn{"gradient", "gradient_norm", "Norm of the gradient", "‖∇L‖", true, "L in evaluation mode."},
-    DrawnColumn{"parameter_distance", "relative_distance", "Distance from the initial weights",
-                "‖w − w(0)‖ / ‖w(0)‖", false, "All trainable parameters as one vector."},
-    DrawnColumn{"parameter_distance", "straightness", "Straightness of the path",
-                "‖w − w(0)‖ / length of the path", false, "1: the weights went along a straight line."},
-    DrawnColumn{"neuron_movement", "largest", "Largest movement of a unit", "max ‖w_r − w_r(0)‖", false,
-                "w_r: the incoming weights of one unit or channel."},
-    DrawnColumn{"activation_flips", "flipped", "Changed activation signs", "fraction changed since the start",
-                false,
-                "Pairs of a hidden unit and an example of the probe set whose sign is not that of step 0."},
-    DrawnColumn{"sharpness", "sharpness", "Sharpness", "λ_max of the Hessian of L", true,
-                "L in evaluation mode. Gradient descent with step size η is stable below 2 / η."},
-    DrawnColumn{"linearized_model", "relative_gap", "Gap to the linearized model", "‖h − h_lin‖ / ‖h‖", false,
-                "h_lin: the network linearized at w(0), trained on the same batches with the same steps."}};
+/// Probes in the points: each type with one of its tables' columns.
+std::map<std::string, std::vector<std::string>> recorded_types(const std::vector<Point>& points) {
+  std::map<std::string, std::vector<std::string>> types;
+  for (const Point& point : points)
+    for (const RecordedRun* run : point.runs)
+      for (const RecordedProbe& probe : run->probes) types[probe.type] = probe.table.columns;
+  return types;
+}
+
+/// What the probe says of its columns; nothing of a probe that this program does not have.
+std::vector<Column> described_columns(const std::string& type) {
+  try {
+    return probes().at(type)->make()->columns();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// Of a probe of this program the columns that it wants drawn, of another program's all.
+std::vector<DrawnColumn> drawn_columns(const std::vector<Point>& points) {
+  std::vector<DrawnColumn> drawn;
+  for (const auto& [type, recorded] : recorded_types(points)) {
+    const std::vector<Column> described = described_columns(type);
+    for (const Column& column : described)
+      if (column.figure) drawn.push_back({type, column.name, *column.figure});
+    if (!described.empty()) continue;
+    for (const std::string& column : recorded)
+      if (column != "step" && column != "epoch")
+        drawn.push_back({type, column, {fmt::format("{}: {}", type, column), column, false, ""}});
+  }
+  return drawn;
+}
 
 /// The names under which probes of a type occur in the points, in order of appearance.
 std::vector<std::string> names_of_type(const std::vector<Point>& points, std::string_view type) {
   std::vector<std::string> names;
   for (const Point& point : points)
-    for (const RunResult* run : point.runs)
-      for (const ProbeResult& probe : run->probes)
+    for (const RecordedRun* run : point.runs)
+      for (const RecordedProbe& probe : run->probes)
         if (probe.type == type && std::find(names.begin(), names.end(), probe.name) == names.end())
           names.push_back(probe.name);
   return names;
@@ -83,13 +76,11 @@ std::string geometry_file_name(const std::string& probe, std::string_view column
 
 Figure draw_column(const DrawnColumn& drawn, const std::string& probe, const DrawnGroup& group) {
   Figure figure;
-  figure.title =
-      std::string(drawn.title) + (probe == drawn.type ? "" : fmt::format(" ({})", probe)) + group.title;
+  figure.title = drawn.figure.title + (probe == drawn.type ? "" : fmt::format(" ({})", probe)) + group.title;
   figure.band = true;
   // Step 0 has no place on a logarithmic axis.
   figure.x = {.label = "training steps + 1", .logarithmic = true};
-  figure.y = {.label = std::string(drawn.axis), .logarithmic = drawn.logarithmic};
-  if (!drawn.logarithmic) figure.y.low = 0;  // none of these quantities is negative
+  figure.y = {.label = drawn.figure.axis, .logarithmic = drawn.figure.logarithmic};
   for (const Point* point : group.points) {
     Series series = probe_series(drawn_runs(*point), probe, drawn.column);
     for (double& step : series.x) step += 1;
@@ -97,15 +88,20 @@ Figure draw_column(const DrawnColumn& drawn, const std::string& probe, const Dra
     if (!series.x.empty())
       figure.curves.push_back(series_curve(label + status_mark(*point), std::move(series)));
   }
-  figure.caption = fmt::format("{} {}", drawn.caption, seeds_note(group.points, "band"));
+  const bool negative = std::ranges::any_of(figure.curves, [](const Curve& curve) {
+    return std::ranges::any_of(curve.y, [](double y) { return y < 0; });
+  });
+  if (!drawn.figure.logarithmic && !negative) figure.y.low = 0;
+  const std::string note = seeds_note(group.points, "band");
+  figure.caption = drawn.figure.caption.empty() ? note : fmt::format("{} {}", drawn.figure.caption, note);
   return figure;
 }
 
 /// The last finite value of a probe's column over the completed runs of a point.
 Estimate last_of_probe(const Point& point, std::string_view probe, std::string_view column) {
   std::vector<double> values;
-  for (const RunResult* run : point.runs) {
-    const ProbeResult* found = run->completed() ? run->probe(probe) : nullptr;
+  for (const RecordedRun* run : point.runs) {
+    const RecordedProbe* found = run->completed() ? run->probe(probe) : nullptr;
     if (const auto value = found != nullptr ? found->last(column) : std::nullopt) values.push_back(*value);
   }
   return estimate(values);
@@ -129,8 +125,8 @@ std::string value_list(const std::vector<Point>& points, std::string_view probe,
 /// Whether any run's table of the probe has the column.
 bool has_column(const std::vector<Point>& points, const std::string& probe, std::string_view column) {
   for (const Point& point : points)
-    for (const RunResult* run : point.runs)
-      if (const ProbeResult* found = run->probe(probe);
+    for (const RecordedRun* run : point.runs)
+      if (const RecordedProbe* found = run->probe(probe);
           found != nullptr && found->table.has(std::string(column)))
         return true;
   return false;
@@ -141,8 +137,8 @@ bool has_column(const std::vector<Point>& points, const std::string& probe, std:
 std::string rank_sentence(const std::vector<Point>& points, const std::string& probe) {
   int64_t states = 0, full = 0, unresolved = 0, not_finite = 0;
   for (const Point& point : points)
-    for (const RunResult* run : point.runs) {
-      const ProbeResult* found = run->completed() ? run->probe(probe) : nullptr;
+    for (const RecordedRun* run : point.runs) {
+      const RecordedProbe* found = run->completed() ? run->probe(probe) : nullptr;
       if (found == nullptr || !found->table.has("rank") || !found->table.has("full_rank") ||
           !found->table.has("resolved"))
         continue;
@@ -171,10 +167,9 @@ std::string rank_sentence(const std::vector<Point>& points, const std::string& p
 std::vector<Figure> geometry_figures(const std::vector<Point>& points) {
   std::vector<Figure> figures;
   const std::vector<DrawnGroup> groups = drawn_groups(points);
-  for (const DrawnColumn& drawn : drawn_columns)
+  for (const DrawnColumn& drawn : drawn_columns(points))
     for (const std::string& probe : names_of_type(points, drawn.type)) {
-      if (drawn.type == "jacobian_rank" && drawn.column == "rank" && has_column(points, probe, "at_least"))
-        continue;
+      if (!drawn.figure.unless.empty() && has_column(points, probe, drawn.figure.unless)) continue;
       for (size_t i = 0; i < groups.size(); ++i) {
         Figure figure = draw_column(drawn, probe, groups[i]);
         figure.name = numbered(geometry_file_name(probe, drawn.column), i, groups.size());
@@ -207,7 +202,7 @@ std::string probe_cost_sentence(const std::vector<Point>& points) {
   double probes = 0, training = 0;
   bool any = false;
   for (const Point& point : points)
-    for (const RunResult* run : point.runs) {
+    for (const RecordedRun* run : point.runs) {
       if (!run->completed() || run->probes.empty() || !std::isfinite(run->ending->probe_seconds) ||
           !std::isfinite(run->ending->training_seconds))
         continue;

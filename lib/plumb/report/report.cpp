@@ -14,6 +14,7 @@
 #include "plumb/report/fit_figures.hpp"
 #include "plumb/report/geometry_figures.hpp"
 #include "plumb/report/html.hpp"
+#include "plumb/report/theorem_section.hpp"
 #include "plumb/report/wording.hpp"
 
 namespace plumb {
@@ -71,8 +72,8 @@ Section accuracy_section(const std::vector<Point>& points, const std::filesystem
 std::string probe_remarks(const std::vector<Point>& points) {
   std::map<std::pair<std::string, std::string>, int64_t> counts;
   for (const Point& point : points)
-    for (const RunResult* run : point.runs)
-      for (const ProbeResult& probe : run->probes)
+    for (const RecordedRun* run : point.runs)
+      for (const RecordedProbe& probe : run->probes)
         for (const std::string& remark : probe.remarks) ++counts[{probe.name, remark}];
   if (counts.empty()) return {};
   HtmlTable table{{"probe", "remark", "runs"}, {}, 2};
@@ -102,6 +103,11 @@ HtmlTable points_table(const Results& results, const std::vector<Point>& points)
                   "training time", "completed",    "outcome"};
   if (results.options.fit_loss)
     table.header.push_back(fmt::format("steps to loss ≤ {:.4g}", *results.options.fit_loss));
+  // Real targets have no accuracy.
+  const bool losses = std::ranges::any_of(points, [](const Point& point) {
+    return point.completed > 0 && point.last("train_accuracy").count == 0;
+  });
+  if (losses) table.header.insert(table.header.end(), {"train loss", "test loss"});
   for (const Point& point : points) {
     const std::string fit = point.fits || point.completed == 0
                                 ? number_text(point.steps_to_fit)
@@ -114,6 +120,9 @@ HtmlTable points_table(const Results& results, const std::vector<Point>& points)
          duration_text(point.training_seconds()), fmt::format("{} of {}", point.completed, point.runs.size()),
          outcome_text(point.outcomes())});
     if (results.options.fit_loss) table.rows.back().push_back(number_text(point.steps_to_loss));
+    if (losses)
+      for (const char* column : {"train_loss", "test_loss"})
+        table.rows.back().push_back(number_text(point.last(column)));
   }
   return table;
 }
@@ -155,7 +164,7 @@ Section other_runs_section(const Results& results, const std::vector<Point>& oth
 /// Runs that no mean contains, each with its reason, and runs that a reader should know something of.
 Section missing_section(const Results& results) {
   HtmlTable table{{"run", "what happened", "last evaluated step"}, {}, 2};
-  for (const RunResult& run : results.runs) {
+  for (const RecordedRun& run : results.runs) {
     if (run.completed()) continue;
     const std::string message = run.ending && !run.ending->message.empty() ? ": " + run.ending->message : "";
     const auto step = run.last("step");
@@ -169,7 +178,7 @@ Section missing_section(const Results& results) {
 
 Section remarks_section(const Results& results) {
   HtmlTable table{{"run", "remark"}, {}, 2};
-  for (const RunResult& run : results.runs)
+  for (const RecordedRun& run : results.runs)
     for (const std::string& remark : run.remarks) table.rows.push_back({run.id, remark});
   return {"Changed after it was run", table.rows.empty() ? "" : html_table(table)};
 }
@@ -197,7 +206,7 @@ std::string joined_texts(const std::vector<std::string>& texts) {
 
 Section settings_section(const Results& results) {
   std::vector<TextPairs> runs;
-  for (const RunResult& run : results.runs)
+  for (const RecordedRun& run : results.runs)
     if (run.planned) runs.push_back(flat_settings(run.description));
   HtmlTable common{{"setting", "value"}, {}, 2};
   HtmlTable varied{{"setting", "values"}, {}, 2};
@@ -217,7 +226,7 @@ Section settings_section(const Results& results) {
 
 Section provenance_section(const Results& results) {
   std::vector<TextPairs> runs;
-  for (const RunResult& run : results.runs)
+  for (const RecordedRun& run : results.runs)
     if (run.planned) runs.push_back(run.provenance);
   HtmlTable table{{"what", "recorded"}, {}, 2};
   for (auto& [key, texts] : distinct_texts(runs)) {
@@ -261,6 +270,9 @@ std::filesystem::path write_report(const Results& results) {
   page.sections.push_back(first_figure(results, points, figures));
   page.sections.push_back(accuracy_section(points, figures));
   page.sections.push_back(geometry_section(points, figures));
+  const std::vector<JudgedRuns> judged = judge_runs(results);
+  if (!judged.empty()) write_judgements(judged, results.folder);
+  page.sections.push_back(theorem_section(judged));
   page.sections.push_back(points_section(results, points));
   page.sections.push_back(missing_section(results));
   page.sections.push_back(remarks_section(results));

@@ -10,8 +10,8 @@
 #include "plumb/core/error.hpp"
 #include "plumb/experiment/experiment.hpp"
 #include "plumb/experiment/identity.hpp"
+#include "plumb/experiment/run_folder.hpp"
 #include "plumb/experiment/sweep.hpp"
-#include "plumb/report/run_folder.hpp"
 
 namespace plumb {
 namespace {
@@ -44,9 +44,9 @@ LabelOrder sweep_order(const Config& description) {
 }
 
 /// By point, in the order in which the sweep writes them, then by seed; other runs after those planned.
-void sort_runs(std::vector<RunResult>& runs, const Config& description) {
+void sort_runs(std::vector<RecordedRun>& runs, const Config& description) {
   const LabelOrder before = sweep_order(description);
-  std::stable_sort(runs.begin(), runs.end(), [&](const RunResult& left, const RunResult& right) {
+  std::stable_sort(runs.begin(), runs.end(), [&](const RecordedRun& left, const RecordedRun& right) {
     if (left.planned != right.planned) return left.planned;
     if (const auto first = before(left.axes, right.axes)) return *first;
     return left.seed != right.seed ? natural_less(left.seed, right.seed) : natural_less(left.id, right.id);
@@ -117,7 +117,7 @@ Plan read_plan(const Config& description) {
 }
 
 /// Of two runs with the same identity and seed, which are the same numbers, the one to count.
-bool better(const RunResult& left, const RunResult& right, const std::set<std::string>& planned) {
+bool better(const RecordedRun& left, const RecordedRun& right, const std::set<std::string>& planned) {
   if (left.completed() != right.completed()) return left.completed();
   if (left.ending.has_value() != right.ending.has_value()) return left.ending.has_value();
   if (planned.contains(left.id) != planned.contains(right.id)) return planned.contains(left.id);
@@ -128,8 +128,8 @@ bool better(const RunResult& left, const RunResult& right, const std::set<std::s
 /// A seed of a point counts once, in whatever folders it lies.
 void count_once(Results& results, const std::set<std::string>& planned) {
   std::map<std::string, size_t> kept;
-  std::vector<RunResult> runs;
-  for (RunResult& run : results.runs) {
+  std::vector<RecordedRun> runs;
+  for (RecordedRun& run : results.runs) {
     std::string key = key_of(run.identity, run.seed);
     for (const auto& [axis, label] : run.planned ? run.axes : TextPairs{}) key += "\n" + axis + ": " + label;
     const auto [place, added] = kept.emplace(std::move(key), runs.size());
@@ -137,7 +137,7 @@ void count_once(Results& results, const std::set<std::string>& planned) {
       runs.push_back(std::move(run));
       continue;
     }
-    RunResult& other = runs[place->second];
+    RecordedRun& other = runs[place->second];
     if (better(run, other, planned)) std::swap(run, other);
     results.skipped.push_back(
         {run.id, fmt::format("is the same run as {}: equal description and seed; counted once", other.id)});
@@ -149,7 +149,7 @@ void count_once(Results& results, const std::set<std::string>& planned) {
 void match(Results& results, const Plan& plan) {
   std::set<const PlannedRun*> found;
   std::vector<const PlannedRun*> matches;
-  for (const RunResult& run : results.runs) {
+  for (const RecordedRun& run : results.runs) {
     const auto planned = plan.by_key.find(key_of(run.identity, run.seed));
     matches.push_back(planned == plan.by_key.end() ? nullptr : planned->second);
     if (matches.back() != nullptr) found.insert(matches.back());
@@ -162,7 +162,9 @@ void match(Results& results, const Plan& plan) {
   }
   for (size_t i = 0; i < matches.size(); ++i) {
     results.runs[i].planned = matches[i] != nullptr;
-    if (matches[i] != nullptr) results.runs[i].axes = matches[i]->axes;
+    if (matches[i] == nullptr) continue;
+    results.runs[i].axes = matches[i]->axes;
+    results.runs[i].theorems = matches[i]->run.description().find("theorems")->items;
   }
   for (const PlannedRun& planned : plan.runs)
     if (!found.contains(&planned) &&
@@ -185,59 +187,6 @@ void load_runs(Results& results) {
 }
 
 }  // namespace
-
-bool RunResult::completed() const {
-  return ending && ending->outcome != "diverged" && ending->outcome != "failed";
-}
-
-std::optional<double> RunResult::corruption() const {
-  const std::string type = setting("randomization");
-  if (type == "true_labels") return 0;
-  if (type == "random_labels") return 1;
-  if (type != "corrupted_labels") return {};
-  const std::string text = setting("randomization.probability");
-  double probability = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), probability);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return {};
-  return probability;
-}
-
-std::string RunResult::setting(std::string_view dotted_path) const {
-  const Config* config = &description;
-  while (config != nullptr && !dotted_path.empty()) {
-    const size_t dot = dotted_path.find('.');
-    config = config->find(dotted_path.substr(0, dot));
-    dotted_path.remove_prefix(dot == std::string_view::npos ? dotted_path.size() : dot + 1);
-  }
-  if (config != nullptr && config->is_mapping()) config = config->find("type");
-  return config == nullptr ? std::string{} : config->text;
-}
-
-std::string RunResult::recorded(std::string_view key) const {
-  for (const auto& [name, text] : provenance)
-    if (name == key) return text;
-  return {};
-}
-
-std::optional<double> RunResult::last(std::string_view column) const {
-  if (!evaluations.has(column) || evaluations.rows.empty()) return {};
-  const double value = evaluations.column(column).back();
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
-}
-
-std::optional<double> ProbeResult::last(std::string_view column) const {
-  if (!table.has(column)) return {};
-  const std::vector<double> values = table.column(column);
-  const auto finite =
-      std::find_if(values.rbegin(), values.rend(), [](double value) { return std::isfinite(value); });
-  return finite == values.rend() ? std::nullopt : std::optional(*finite);
-}
-
-const ProbeResult* RunResult::probe(std::string_view name) const {
-  for (const ProbeResult& found : probes)
-    if (found.name == name) return &found;
-  return nullptr;
-}
 
 Results load_results(const std::filesystem::path& folder) {
   Results results;

@@ -32,7 +32,7 @@ Series mean_of_curves(const std::vector<ValueAtStep>& curves) {
 
 /// The rows of steps.csv averaged in spans of `span` steps, each span named by its middle, weighted by the
 /// steps a row stands for. A span that the run did not finish is left out, unless it is the only one.
-ValueAtStep binned_loss(const RunResult& run, double span) {
+ValueAtStep binned_loss(const RecordedRun& run, double span) {
   ValueAtStep sums, weights, curve;
   const std::vector<double> steps = run.steps.column("step");
   const std::vector<double> losses = run.steps.column("loss");
@@ -57,25 +57,25 @@ void add_curve(const Table& table, std::string_view column, std::vector<ValueAtS
 
 }  // namespace
 
-Series evaluation_series(const std::vector<const RunResult*>& runs, std::string_view column) {
+Series evaluation_series(const std::vector<const RecordedRun*>& runs, std::string_view column) {
   std::vector<ValueAtStep> curves;
-  for (const RunResult* run : runs) add_curve(run->evaluations, column, curves);
+  for (const RecordedRun* run : runs) add_curve(run->evaluations, column, curves);
   return mean_of_curves(curves);
 }
 
-Series probe_series(const std::vector<const RunResult*>& runs, std::string_view probe,
+Series probe_series(const std::vector<const RecordedRun*>& runs, std::string_view probe,
                     std::string_view column) {
   std::vector<ValueAtStep> curves;
-  for (const RunResult* run : runs)
-    if (const ProbeResult* found = run->probe(probe)) add_curve(found->table, column, curves);
+  for (const RecordedRun* run : runs)
+    if (const RecordedProbe* found = run->probe(probe)) add_curve(found->table, column, curves);
   return mean_of_curves(curves);
 }
 
-Series loss_series(const std::vector<const RunResult*>& runs, int64_t points) {
+Series loss_series(const std::vector<const RecordedRun*>& runs, int64_t points) {
   expects(points > 0, "a series needs at least one point, got {}", points);
   double last_step = 0;
   double interval = 0;  // the longest row: no span may be shorter, or some would be empty
-  for (const RunResult* run : runs) {
+  for (const RecordedRun* run : runs) {
     if (!run->steps.has("step")) continue;
     double previous = 0;
     for (const double step : run->steps.column("step")) {
@@ -87,7 +87,7 @@ Series loss_series(const std::vector<const RunResult*>& runs, int64_t points) {
   if (last_step == 0) return evaluation_series(runs, "train_loss");
   const double span = interval * std::max(1.0, std::ceil(last_step / interval / static_cast<double>(points)));
   std::vector<ValueAtStep> curves;
-  for (const RunResult* run : runs) {
+  for (const RecordedRun* run : runs) {
     if (!run->steps.has("step") || run->steps.rows.empty()) continue;
     ValueAtStep& curve = curves.emplace_back(binned_loss(*run, span));
     if (!run->evaluations.has("train_loss") || run->evaluations.rows.empty()) continue;

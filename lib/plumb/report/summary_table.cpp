@@ -87,6 +87,12 @@ std::string summary_table(const Results& results) {
       "steps to fit: first evaluation with training accuracy >= {:.6g} %; {}: not reached or not measured\n",
       100 * results.options.fit_accuracy, absent);
   if (const std::string caveat = caveat_sentence(results); !caveat.empty()) text += caveat + "\n";
+  const std::vector<Point> planned = planned_points(points);
+  // The columns say nothing of real targets, which have no accuracy; the first finding does.
+  if (std::ranges::none_of(planned,
+                           [](const Point& point) { return point.last("train_accuracy").count > 0; }) &&
+      std::ranges::any_of(planned, [](const Point& point) { return point.completed > 0; }))
+    text += findings(results, planned).front() + "\n";
   return text;
 }
 
@@ -94,7 +100,7 @@ std::vector<std::string> complaints(const Results& results) {
   std::vector<std::string> lines;
   for (const Results::Skipped& skipped : results.skipped)
     lines.push_back(plain_line(fmt::format("{}: left out: {}", skipped.folder, skipped.reason)));
-  for (const RunResult& run : results.runs)
+  for (const RecordedRun& run : results.runs)
     for (const std::string& remark : run.remarks)
       lines.push_back(plain_line(fmt::format("{}: {}", run.id, remark)));
   return lines;

@@ -7,7 +7,7 @@
 
 #include "plumb/core/tensor.hpp"
 #include "plumb/models/activation.hpp"
-#include "plumb/training/loss.hpp"
+#include "plumb/objective/loss.hpp"
 
 namespace plumb {
 

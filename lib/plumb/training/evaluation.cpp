@@ -7,21 +7,21 @@ namespace {
 
 struct Outputs {
   double loss_sum = 0;
-  Tensor predictions;  // (n) int64
+  Tensor values;  // (n, c)
 };
 
 Outputs predict(Network& network, const Examples& examples, const TrainingData& data, const Loss& loss,
                 int64_t chunk) {
-  std::vector<Tensor> predictions;
-  Tensor total = at::zeros({}, examples.labels.options().dtype(at::kDouble));
+  std::vector<Tensor> values;
+  Tensor total = at::zeros({}, examples.targets.options().dtype(at::kDouble));
   for (int64_t begin = 0; begin < examples.size(); begin += chunk) {
     const int64_t end = std::min(begin + chunk, examples.size());
     const Tensor stored = examples.inputs.slice(0, begin, end);
     const Tensor outputs = network.forward(data.evaluation_inputs(stored));
-    total += loss.sum(outputs, examples.labels.slice(0, begin, end)).to(at::kDouble);
-    predictions.push_back(outputs.argmax(1));
+    total += loss.sum(outputs, examples.targets.slice(0, begin, end)).to(at::kDouble);
+    values.push_back(outputs);
   }
-  return {total.item<double>(), at::cat(predictions)};
+  return {total.item<double>(), at::cat(values)};
 }
 
 /// Mean of `hits` over the examples in `mask`; NaN when there are none.
@@ -51,19 +51,23 @@ Fit evaluate(Network& network, const TrainingData& data, const Loss& loss, int64
   network.eval();
   Fit fit;
   const Outputs train = predict(network, data.train, data, loss, chunk);
-  const Tensor all = at::ones_like(data.train.labels, at::kBool);
-  const Tensor changed = data.train.labels.ne(data.clean_labels);
-  const Tensor hits = train.predictions.eq(data.train.labels);
   fit.train_loss = train.loss_sum * loss.scale(data.train.size());
-  fit.train_accuracy = mean_over(hits, all);
-  fit.clean_accuracy = mean_over(hits, changed.logical_not());
-  fit.memorization = mean_over(hits, changed);
-  fit.recovery = mean_over(train.predictions.eq(data.clean_labels), changed);
+  const Decision decision = decision_for(data.train.targets);
+  if (decision != Decision::none) {
+    const Tensor hits = correct(decision, train.values, data.train.targets);
+    const Tensor changed = targets_differ(data.train.targets, data.clean_targets);
+    fit.train_accuracy = mean_over(hits, at::ones_like(changed));
+    fit.clean_accuracy = mean_over(hits, changed.logical_not());
+    fit.memorization = mean_over(hits, changed);
+    fit.recovery = mean_over(correct(decision, train.values, data.clean_targets), changed);
+  }
   if (data.test.size() > 0) {
     const Outputs test = predict(network, data.test, data, loss, chunk);
     fit.test_loss = test.loss_sum * loss.scale(data.test.size());
-    fit.test_accuracy =
-        mean_over(test.predictions.eq(data.test.labels), at::ones_like(data.test.labels, at::kBool));
+    if (decision != Decision::none) {
+      const Tensor hits = correct(decision, test.values, data.test.targets);
+      fit.test_accuracy = mean_over(hits, at::ones_like(hits));
+    }
   }
   network.train(was_training);
   return fit;

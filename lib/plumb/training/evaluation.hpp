@@ -8,7 +8,7 @@
 
 #include "plumb/data/dataset.hpp"
 #include "plumb/models/network.hpp"
-#include "plumb/training/loss.hpp"
+#include "plumb/objective/loss.hpp"
 
 namespace plumb {
 
@@ -16,9 +16,9 @@ inline constexpr double not_defined = std::numeric_limits<double>::quiet_NaN();
 
 /// The examples of one run, on the training device, in the network's dtype.
 struct TrainingData {
-  Examples train;       // labels: what the network is trained on
-  Examples test;        // may be empty
-  Tensor clean_labels;  // (n) int64: the training labels before randomization
+  Examples train;        // targets: what the network is trained on
+  Examples test;         // may be empty
+  Tensor clean_targets;  // as train.targets: those before randomization
   /// Stored inputs of a batch -> network inputs; empty: they are the same.
   std::function<Tensor(const Tensor&)> prepare;
   /// The same for training batches, with random crops and flips; empty: as prepare.
@@ -32,7 +32,7 @@ struct TrainingData {
 };
 
 /// How well a network does on the whole training and test set, in evaluation mode. Fractions; NaN where
-/// undefined.
+/// undefined: accuracies of real targets are, see Decision.
 struct Fit {
   double train_loss = not_defined;
   double train_accuracy = not_defined;  // against the labels trained on

@@ -17,6 +17,9 @@ struct Schedule {
   double operator()(double epoch) const { return factor(epoch); }
 };
 
+/// gamma^floor(epoch / period).
+Schedule geometric(double gamma, double period);
+
 /// constant, and under the names of torch.optim.lr_scheduler, with their options, counted in epochs:
 /// - step (StepLR), gamma^floor(epoch / step_size);
 /// - multi_step (MultiStepLR), gamma^(number of milestones reached);

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "plumb/core/error.hpp"
+#include "plumb/models/network.hpp"
 
 namespace plumb {
 namespace {
@@ -48,6 +49,27 @@ void load_global_generators(const Archive& archive, const at::Device& device) {
 void seed_global_generators(uint64_t seed, const at::Device& device) {
   global_generator(at::kCPU).set_current_seed(seed);
   if (device.is_cuda()) global_generator(device).set_current_seed(seed);
+}
+
+bool same_in_training(Network& network, const Tensor& inputs) {
+  const at::NoGradGuard no_grad;
+  const bool was_training = network.is_training();
+  const Archive generators = save_global_generators(inputs.device());
+  std::vector<Tensor> buffers;
+  for (const Tensor& buffer : network.buffers()) buffers.push_back(buffer.clone());
+  network.eval();
+  const Tensor evaluated = network.forward(inputs);
+  network.train();
+  bool same = false;
+  try {
+    same = at::allclose(network.forward(inputs), evaluated, 1e-4, 1e-6, /*equal_nan=*/true);
+  } catch (const c10::Error&) {  // normalization over a batch of one example, for instance
+  }
+  size_t i = 0;
+  for (Tensor& buffer : network.buffers()) buffer.copy_(buffers[i++]);
+  network.train(was_training);
+  load_global_generators(generators, inputs.device());
+  return same;
 }
 
 }  // namespace plumb

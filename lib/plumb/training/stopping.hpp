@@ -21,7 +21,7 @@ struct StopOptions {
   void fields(Fields& f) {
     f.field("train_accuracy", train_accuracy, "stop when the training accuracy is at least this", fraction);
     f.field("train_loss", train_loss, "stop when the training loss is at most this", non_negative);
-    f.field("steps", steps, "stop after this many updates", positive);
+    f.field("steps", steps, "stop after this many updates; 0: what is true at the start", non_negative);
     f.field("epochs", epochs, "stop after this many passes over the training set", positive);
     f.field("seconds", seconds, "stop after this much time in training and evaluation", positive);
   }

@@ -75,12 +75,22 @@ Trainer::Trainer(std::shared_ptr<Network> network, TrainingData data, TrainingOp
       schedule_(options_.schedule.make(max_epochs(options_.stop, sampler_.steps_per_epoch()))),
       augmentation_(seed.stream("augmentation")),
       device_(data_.train.inputs.device()),
-      full_batch_(optimizer_->full_batch()) {
+      full_batch_(optimizer_->full_batch()),
+      decision_(decision_for(data_.train.targets)) {
   mend_operators();
   if (options_.autocast != Autocast::none && !device_.is_cuda())
     throw ConfigError("training.autocast: needs a CUDA device; the run is on the CPU");
   if (!options_.stop.epochs && !options_.stop.steps && !options_.stop.seconds)
     throw ConfigError("training.stop: no limit is set; give epochs, steps or seconds");
+  const TargetKind kind = target_kind(data_.train.targets);
+  if (!loss_.takes(kind))
+    throw ConfigError(fmt::format("training.loss: {} takes {}; the targets are {}", options_.loss.type(),
+                                  kind == TargetKind::real ? "classes" : "real numbers",
+                                  kind == TargetKind::real ? "real numbers" : "classes"));
+  if (options_.stop.train_accuracy && decision_ == Decision::none)
+    throw ConfigError(
+        "training.stop.train_accuracy: the targets are real numbers, of which there is no accuracy; set "
+        "train_loss");
 }
 
 std::vector<std::string> Trainer::notes() const {
@@ -143,19 +153,19 @@ std::optional<Outcome> Trainer::end_here(TrainingObserver& observer) {
 
 void Trainer::update(const Tensor& indices, double learning_rate) {
   Tensor inputs = data_.train.inputs;
-  Tensor labels = data_.train.labels;
+  Tensor targets = data_.train.targets;
   if (!full_batch_) {
     inputs = inputs.index_select(0, indices);
-    labels = labels.index_select(0, indices);
+    targets = targets.index_select(0, indices);
   }
-  const int64_t examples = labels.size(0);
+  const int64_t examples = targets.size(0);
   const int64_t slice = std::min(options_.micro_batch.value_or(examples), examples);
   for (Tensor& parameter : network_->parameters()) parameter.mutable_grad() = Tensor();
-  Tensor sums = at::zeros({2}, labels.options().dtype(at::kDouble));
+  Tensor sums = at::zeros({2}, targets.options().dtype(at::kDouble));
   for (int64_t begin = 0; begin < examples; begin += slice) {
     const int64_t end = std::min(begin + slice, examples);
     const Tensor x = data_.training_inputs(inputs.slice(0, begin, end), augmentation_);
-    const Tensor y = labels.slice(0, begin, end);
+    const Tensor y = targets.slice(0, begin, end);
     Tensor outputs;
     {
       const AutocastGuard autocast(options_.autocast == Autocast::bfloat16);
@@ -166,7 +176,7 @@ void Trainer::update(const Tensor& indices, double learning_rate) {
     (loss_sum * loss_.scale(examples)).backward();
     const at::NoGradGuard no_grad;
     sums[0].add_(loss_sum.detach());
-    sums[1].add_(outputs.argmax(1).eq(y).sum());
+    sums[1].add_(correct_count(decision_, outputs, y));
   }
   // Sparse gradients (of embeddings) are small views of dense ones; optimizers know the latter.
   for (Tensor& parameter : network_->parameters())

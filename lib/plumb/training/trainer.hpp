@@ -8,8 +8,8 @@
 #include "plumb/core/archive.hpp"
 #include "plumb/core/random.hpp"
 #include "plumb/models/network.hpp"
+#include "plumb/objective/loss.hpp"
 #include "plumb/training/evaluation.hpp"
-#include "plumb/training/loss.hpp"
 #include "plumb/training/optimizer.hpp"
 #include "plumb/training/sampler.hpp"
 #include "plumb/training/schedule.hpp"
@@ -152,6 +152,7 @@ class Trainer {
   at::Generator augmentation_;
   at::Device device_;
   bool full_batch_;
+  Decision decision_;
 
   int64_t step_ = 0;
   double evaluated_at_ = -1;      // epoch of the last evaluation

@@ -1,4 +1,4 @@
-#include "plumb/lecture/system.hpp"
+#include "plumb/theorems/claim.hpp"
 
 namespace plumb {
 

@@ -1,5 +1,5 @@
 // Oracle: values and messages written out by hand; round trips compare doubles bit by bit.
-#include "plumb/report/table.hpp"
+#include "plumb/records/table.hpp"
 
 #include <cmath>
 #include <limits>

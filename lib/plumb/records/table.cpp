@@ -1,4 +1,4 @@
-#include "plumb/report/table.hpp"
+#include "plumb/records/table.hpp"
 
 #include <algorithm>
 #include <charconv>

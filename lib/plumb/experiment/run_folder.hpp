@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "plumb/report/results.hpp"
+#include "plumb/records/recorded_run.hpp"
 
 namespace plumb {
 
@@ -11,6 +11,6 @@ namespace plumb {
 /// contradicts itself: tables that are no tables or end before the run did, steps that go back, accuracies
 /// that are none, an outcome that plumb does not write, a description that is not the one that was run. An
 /// unfinished run may lack what it had no time to write.
-RunResult load_run(const std::filesystem::path& folder);
+RecordedRun load_run(const std::filesystem::path& folder);
 
 }  // namespace plumb

@@ -1,4 +1,4 @@
-#include "plumb/report/run_folder.hpp"
+#include "plumb/experiment/run_folder.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -101,16 +101,50 @@ void check_end(const Table& table, const std::filesystem::path& file, double end
           : fmt::format("{}: ends at step {}; the run ended at step {}", file.string(), last, end));
 }
 
-/// The type of the probe called `name` in a run's description; the name itself when it is not there.
-std::string probe_type(const Config& description, const std::string& name) {
-  const Config* list = description.find("probes");
-  if (list == nullptr) return name;
-  for (const Config& item : list->items) {
-    const Config* type = item.find("type");
-    const Config* own = item.find("name");
-    if (type != nullptr && own != nullptr && own->text == name) return type->text;
+/// The probes of a run with their options, those of its theorems, too; as they stand in its description where
+/// this plumb cannot read it.
+std::vector<Config> described_probes(const Config& description) {
+  struct Listed {
+    ProbeChoices probes{plumb::probes()};
+    void fields(Fields& f) { f.components("probes", probes, ""); }
+  };
+  try {
+    const Config written = write_options(Listed{Run::read(description).all_probes()});
+    return written.find("probes")->items;
+  } catch (const Error&) {
+    const Config* list = description.find("probes");
+    return list == nullptr ? std::vector<Config>{} : list->items;
   }
-  return name;
+}
+
+/// What the randomization of a description does to labels; nothing where this plumb does not know it.
+std::optional<double> redrawn_labels(const Config& description) {
+  struct Part {
+    Choice<Randomization()> randomization{randomizations(), "true_labels"};
+    void fields(Fields& f) { f.component("randomization", randomization, ""); }
+  };
+  const Config* written = description.find("randomization");
+  Config part = Config::empty_mapping();
+  if (written != nullptr) part.add("randomization", *written);
+  try {
+    return read_options<Part>(part).randomization.make().redrawn_labels;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// Writes into `probe` what its description says; its type is its name where there is none.
+void describe_probe(RecordedProbe& probe, const std::vector<Config>& described) {
+  probe.type = probe.name;
+  for (const Config& options : described) {
+    const Config* type = options.find("type");
+    const Config* own = options.find("name");
+    if (type == nullptr || own == nullptr) continue;
+    if (own->text != probe.name && !(own->text.empty() && type->text == probe.name)) continue;
+    probe.type = type->text;
+    probe.options = options;
+    return;
+  }
 }
 
 /// The lines of a file of remarks; none when there is none.
@@ -122,9 +156,10 @@ std::vector<std::string> remarks_in(const std::filesystem::path& file) {
   return lines;
 }
 
-void load_probes(const std::filesystem::path& folder, bool finished, double end, RunResult& run) {
+void load_probes(const std::filesystem::path& folder, bool finished, double end, RecordedRun& run) {
   std::error_code absent;
   if (!std::filesystem::is_directory(folder, absent)) return;
+  const std::vector<Config> described = described_probes(run.description);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".csv" || !has_file(entry.path())) continue;
     const std::string name = entry.path().stem().string();
@@ -132,11 +167,14 @@ void load_probes(const std::filesystem::path& folder, bool finished, double end,
     Table table = load_series(entry.path(), finished, {"step", "epoch"});
     if (table.columns.empty()) continue;
     if (finished) check_end(table, entry.path(), end);
-    run.probes.push_back(
-        {name, probe_type(run.description, name), std::move(table), remarks_in(folder / (name + ".txt"))});
+    RecordedProbe& probe = run.probes.emplace_back();
+    probe.name = name;
+    probe.table = std::move(table);
+    probe.remarks = remarks_in(folder / (name + ".txt"));
+    describe_probe(probe, described);
   }
   std::sort(run.probes.begin(), run.probes.end(),
-            [](const ProbeResult& left, const ProbeResult& right) { return left.name < right.name; });
+            [](const RecordedProbe& left, const RecordedProbe& right) { return left.name < right.name; });
 }
 
 bool is_outcome(const std::string& word) {
@@ -146,8 +184,8 @@ bool is_outcome(const std::string& word) {
   return false;
 }
 
-RunResult::Ending ending_of(const Config& json, const std::filesystem::path& file) {
-  RunResult::Ending ending{text_at(json, "outcome"), text_at(json, "message")};
+RecordedRun::Ending ending_of(const Config& json, const std::filesystem::path& file) {
+  RecordedRun::Ending ending{text_at(json, "outcome"), text_at(json, "message")};
   if (ending.outcome.empty()) throw DataError(fmt::format("{}: names no outcome", file.string()));
   if (!is_outcome(ending.outcome))
     throw DataError(fmt::format("{}: '{}' is no outcome that plumb writes", file.string(), ending.outcome));
@@ -166,7 +204,7 @@ std::string named_fingerprint(const std::string& folder) {
 
 /// Why the description cannot be the one that was run, as far as the folder tells; empty when nothing says
 /// so.
-std::string contradiction(const RunResult& run, const Config& provenance) {
+std::string contradiction(const RecordedRun& run, const Config& provenance) {
   const std::string seed = text_at(provenance, "seed");
   if (!seed.empty() && seed != run.seed) return fmt::format("it ran with seed {}", seed);
   const std::string fingerprint = named_fingerprint(run.id);
@@ -181,7 +219,7 @@ std::string contradiction(const RunResult& run, const Config& provenance) {
 
 /// What was run is what the provenance holds. Folders of versions that did not write it down are held against
 /// their own names.
-void check_description(RunResult& run, const Config& provenance) {
+void check_description(RecordedRun& run, const Config& provenance) {
   if (const std::string text = text_at(provenance, "description"); !text.empty()) {
     Config ran = Config::parse(text, "provenance.json: description");
     const auto essence = [](const Config& description) {
@@ -203,7 +241,7 @@ void check_description(RunResult& run, const Config& provenance) {
 }
 
 /// Refuses evaluations that end with other numbers than the outcome has of the same state.
-void check_last_evaluation(const RunResult& run, const Config& outcome, const std::filesystem::path& file) {
+void check_last_evaluation(const RecordedRun& run, const Config& outcome, const std::filesystem::path& file) {
   for (const char* column : {"train_loss", "train_accuracy"}) {
     const double ended = number_at(outcome, column);
     const std::optional<double> last = run.last(column);
@@ -213,7 +251,7 @@ void check_last_evaluation(const RunResult& run, const Config& outcome, const st
   }
 }
 
-void load_tables(const std::filesystem::path& folder, const Config& outcome, RunResult& run) {
+void load_tables(const std::filesystem::path& folder, const Config& outcome, RecordedRun& run) {
   const bool finished = run.ending.has_value();
   const auto evaluations = folder / "evaluations.csv", steps = folder / "steps.csv",
              timing = folder / "timing.csv";
@@ -234,8 +272,8 @@ void load_tables(const std::filesystem::path& folder, const Config& outcome, Run
 
 }  // namespace
 
-RunResult load_run(const std::filesystem::path& folder) {
-  RunResult run;
+RecordedRun load_run(const std::filesystem::path& folder) {
+  RecordedRun run;
   run.id = folder.filename().string();
   if (!has_file(folder / "run.yaml")) throw DataError("has no run.yaml; it is no run");
   run.description = Config::load(folder / "run.yaml");
@@ -255,6 +293,8 @@ RunResult load_run(const std::filesystem::path& folder) {
   if (run.seed.empty()) run.seed = text_at(provenance, "seed");
   check_description(run, provenance);
   run.identity = run_identity(run.description);
+  run.corruption = redrawn_labels(run.description);
+  if (const Config* theorems = run.description.find("theorems")) run.theorems = theorems->items;
   provenance.erase("axes");
   run.provenance = json_pairs(provenance);
   load_tables(folder, outcome, run);

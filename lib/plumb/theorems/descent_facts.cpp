@@ -1,0 +1,112 @@
+#include "plumb/theorems/descent_facts.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "plumb/training/trainer.hpp"
+
+namespace plumb {
+namespace {
+
+double number_of(const std::string& text) {
+  double number = std::numeric_limits<double>::quiet_NaN();
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+/// 0 where the optimizer has no such option.
+double option_of(const RecordedRun& run, std::string_view option) {
+  const std::string text = run.setting(fmt::format("training.optimizer.{}", option));
+  return text.empty() ? 0 : number_of(text);
+}
+
+bool is_off(const std::string& text) { return text.empty() || text == "false"; }
+
+}  // namespace
+
+theory::Assumption requires_true(std::string_view statement, bool holds) {
+  return {std::string(statement), holds ? 1.0 : 0.0, theory::Relation::at_least, 1};
+}
+
+theory::Assumption covers_training_set(int64_t asked, int64_t all) {
+  const int64_t seen = std::min(asked, all);
+  return theory::requires_at_least(
+      fmt::format("all {} training examples were looked at, not {} of them (option `examples`)", all, seen),
+      all > 0 ? static_cast<double>(seen) : std::numeric_limits<double>::quiet_NaN(),
+      static_cast<double>(all));
+}
+
+DescentFacts descent_facts(const RecordedRun& run) {
+  DescentFacts facts;
+  const Config* described = run.description.find("training");
+  const auto training = described == nullptr ? TrainingOptions{} : read_options<TrainingOptions>(*described);
+  const Loss loss = training.loss.make();
+  const double examples = number_of(run.recorded("train_examples"));
+  facts.examples = std::isfinite(examples) ? static_cast<int64_t>(examples) : 0;
+  if (loss.square_factor && facts.examples > 0)
+    facts.factor = *loss.square_factor * loss.scale(facts.examples);
+  facts.rounding = std::ldexp(1.0, run.setting("compute.precision") == "float64" ? -53 : -24);
+  facts.square_loss = requires_true(fmt::format("the loss is square; it is {}", training.loss.type()),
+                                    loss.square_factor.has_value());
+  const std::string optimizer = training.optimizer.type();
+  const auto made = training.optimizer.make({});
+  const bool all_examples = made->full_batch() || training.batch_size >= facts.examples;
+  const bool plain = (optimizer == "gd" || optimizer == "sgd") && option_of(run, "momentum") == 0 &&
+                     option_of(run, "weight_decay") == 0;
+  const bool constant = training.schedule.type() == "constant" && training.warmup_epochs == 0;
+  if (constant) facts.step = made->base_learning_rate();
+  const bool augmented =
+      !is_off(run.setting("augmentation.random_crop")) || !is_off(run.setting("augmentation.flip"));
+  facts.gradient_descent = {
+      requires_true(
+          fmt::format("updates are plain gradient steps, without momentum and weight decay; they are {}'s",
+                      optimizer),
+          plain),
+      requires_true(fmt::format("every update takes all {} training examples; it takes {}", facts.examples,
+                                all_examples ? "them" : fmt::format("{}", training.batch_size)),
+                    all_examples),
+      requires_true(fmt::format("the step is constant; the schedule is {}{}", training.schedule.type(),
+                                training.warmup_epochs > 0 ? " after a warm-up" : ""),
+                    constant),
+      requires_true("training examples are not augmented", !augmented)};
+  // Runs of version 0.1 did not record it.
+  const std::string same = run.recorded("same_in_training");
+  theory::Assumption modes = requires_true(
+      "the network computes the same in training and in evaluation (no batch normalization, no dropout)",
+      same == "true");
+  if (same.empty()) modes.measured = std::numeric_limits<double>::quiet_NaN();
+  facts.gradient_descent.push_back(std::move(modes));
+  return facts;
+}
+
+JoinedTables::JoinedTables(const std::vector<const RecordedProbe*>& probes) : probes_(probes) {
+  std::map<double, size_t> seen;
+  for (const RecordedProbe* probe : probes)
+    for (const double step : probe->table.column("step")) ++seen[step];
+  for (const auto& [step, times] : seen)
+    if (times == probes.size()) steps_.push_back(step);
+}
+
+std::vector<double> JoinedTables::column(size_t table, std::string_view name) const {
+  const Table& rows = probes_.at(table)->table;
+  std::vector<double> values(steps_.size(), std::numeric_limits<double>::quiet_NaN());
+  if (!rows.has(name)) return values;
+  const std::vector<double> steps = rows.column("step"), numbers = rows.column(name);
+  for (size_t i = 0, row = 0; i < steps_.size(); ++i) {
+    while (steps[row] < steps_[i]) ++row;
+    values[i] = numbers[row];
+  }
+  return values;
+}
+
+std::vector<std::string> JoinedTables::places() const {
+  std::vector<std::string> places;
+  for (const double step : steps_) places.push_back(fmt::format("step {}", step));
+  return places;
+}
+
+}  // namespace plumb

@@ -1,0 +1,124 @@
+#include "plumb/theorems/theorem.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+namespace plumb {
+namespace {
+
+struct ListedProbes {
+  ProbeChoices probes{plumb::probes()};
+
+  void fields(Fields& f) { f.components("probes", probes, ""); }
+};
+
+struct ListedTheorem {
+  TheoremChoices theorems{plumb::theorems()};
+
+  void fields(Fields& f) { f.components("theorems", theorems, ""); }
+};
+
+/// Each probe with all its options.
+std::vector<Config> written_out(const ProbeChoices& probes) {
+  const Config all = write_options(ListedProbes{probes});
+  const Config* list = all.find("probes");
+  return list == nullptr ? std::vector<Config>{} : list->items;
+}
+
+int64_t whole_number(const Config& value) {
+  int64_t number = 0;
+  std::from_chars(value.text.data(), value.text.data() + value.text.size(), number);
+  return number;
+}
+
+bool decides_when(std::string_view key) { return key == "name" || key == "every" || key == "at"; }
+
+}  // namespace
+
+std::string ProbeRequest::type() const { return description.find("type")->text; }
+
+bool ProbeRequest::met_by(const Config& options) const {
+  return std::ranges::all_of(description.entries, [&](const Config::Entry& asked) {
+    if (decides_when(asked.key)) return true;
+    const Config* value = options.find(asked.key);
+    if (value == nullptr) return false;
+    if (asked.key == "examples") return whole_number(*value) >= whole_number(asked.value);
+    return value->to_line() == asked.value.to_line();
+  });
+}
+
+void TheoremOptions::fields(Fields& f) {
+  f.field("examples", examples,
+          "training examples that are looked at, at most; the theorem is about all of them, so that it says "
+          "nothing of a larger training set",
+          positive);
+  cadence.fields(f);
+}
+
+ProbeRequest TheoremOptions::request(std::string_view type, std::string_view more) const {
+  Config description = Config::parse(fmt::format("{{type: {}{}{}}}", type, more.empty() ? "" : ", ", more));
+  const Config when = write_options(cadence);
+  for (const Config::Entry& entry : when.entries) description.add(entry.key, entry.value);
+  return {description};
+}
+
+ProbeRequest TheoremOptions::request_on_examples(std::string_view type, std::string_view more) const {
+  return request(type, fmt::format("examples: {}{}{}", examples, more.empty() ? "" : ", ", more));
+}
+
+ProbeChoices with_needs(const ProbeChoices& probes, const TheoremChoices& theorems) {
+  std::vector<Config> all = written_out(probes);
+  std::set<std::string> names;
+  for (const std::string& name : probe_names(probes)) names.insert(name);
+  for (const auto& theorem : theorems)
+    for (const ProbeRequest& request : theorem.make()->needs()) {
+      if (std::ranges::any_of(all, [&](const Config& probe) { return request.met_by(probe); })) continue;
+      std::string name = "theorem_" + request.type();
+      for (int number = 2; !names.insert(name).second; ++number)
+        name = fmt::format("theorem_{}_{}", request.type(), number);
+      Config added = request.description;
+      added.add("name", Config::scalar(name));
+      Config list = Config::empty_mapping();
+      list.add("probes", Config::parse("[]"));
+      list.find("probes")->items.push_back(added);
+      all.push_back(written_out(read_options<ListedProbes>(list).probes).front());
+    }
+  Config list = Config::empty_mapping();
+  list.add("probes", Config::parse("[]"));
+  list.find("probes")->items = all;
+  return read_options<ListedProbes>(list).probes;
+}
+
+const RecordedProbe* find_probe(const RecordedRun& run, const ProbeRequest& request) {
+  const auto found = std::ranges::find_if(
+      run.probes, [&](const RecordedProbe& probe) { return request.met_by(probe.options); });
+  return found == run.probes.end() ? nullptr : &*found;
+}
+
+Judgement judge(const RecordedRun& run, const Config& description) {
+  Config list = Config::empty_mapping();
+  list.add("theorems", Config::parse("[]"));
+  list.find("theorems")->items.push_back(description);
+  const auto chosen = read_options<ListedTheorem>(list).theorems;
+  Judgement judgement;
+  judgement.type = chosen.begin()->type();
+  const std::unique_ptr<Theorem> theorem = chosen.begin()->make();
+  judgement.text = theorem->text();
+  for (const ProbeRequest& request : theorem->needs()) {
+    const RecordedProbe* probe = find_probe(run, request);
+    if (probe == nullptr)
+      judgement.missing.push_back(fmt::format(
+          "the run recorded no probe {}; write it, or the theorem, into the description and train "
+          "again",
+          request.description.to_line()));
+    else if (probe->table.rows.empty())
+      judgement.missing.push_back(fmt::format("the probe {} has measured nothing yet", probe->name));
+  }
+  if (!judgement.missing.empty()) return judgement;
+  judgement.hypotheses = theorem->hypotheses(run);
+  judgement.claims = theorem->claims(run);
+  return judgement;
+}
+
+}  // namespace plumb
