@@ -104,10 +104,10 @@ TEST_CASE("a claim that comes out otherwise than it should is said and ends with
   CHECK_THAT(verdict_table(report), ContainsSubstring("NOT AS EXPECTED: fails at step 4") &&
                                         ContainsSubstring("expected: holds") &&
                                         ContainsSubstring("as it should"));
-  CHECK(run_system(experiment, folder.path(), "") == kNotAsExpected);
-  CHECK(kNotAsExpected == 3);
+  CHECK(run_system(experiment, folder.path(), "") == status_not_as_expected);
+  CHECK(status_not_as_expected == 3);
   experiment = LectureExperiment::of_system("T1", true, {});
-  CHECK(run_system(experiment, folder.path(), "") == kDone);
+  CHECK(run_system(experiment, folder.path(), "") == status_done);
 }
 
 TEST_CASE("wrong descriptions of systems are refused by name", "[lecture]") {

@@ -50,7 +50,7 @@ bool rehearse_runs(const std::string& file, const Experiment& experiment, const 
 }
 
 int check_experiments(CheckArguments arguments) {
-  int status = kDone;
+  int status = status_done;
   for (std::string& text : take_overrides(arguments.files)) arguments.overrides.push_back(std::move(text));
   for (const std::string& file : arguments.files) {
     const Config description = load_description(file);
@@ -69,7 +69,7 @@ int check_experiments(CheckArguments arguments) {
       if (arguments.resolved) fmt::print("{}\n", planned.run.description().to_yaml());
     }
     std::fflush(stdout);
-    if (!rehearse_runs(file, experiment, arguments.data_folder)) status = kWrongInput;
+    if (!rehearse_runs(file, experiment, arguments.data_folder)) status = status_wrong_input;
   }
   return status;
 }

@@ -188,7 +188,7 @@ bool Child::ended() {
   if (process_ <= 0) return true;
   const pid_t ended = uninterrupted([&] { return ::waitpid(process_, &status_, WNOHANG); });
   if (ended == 0) return false;
-  if (ended < 0) status_ = W_EXITCODE(kFailed, 0);  // somebody else waited for it
+  if (ended < 0) status_ = W_EXITCODE(status_failed, 0);  // somebody else waited for it
   process_ = 0;
   return true;
 }
@@ -205,8 +205,8 @@ JobResult Child::result() const {
                         signal == SIGKILL ? ", perhaps for want of memory" : "", last_words(), log)};
   }
   const int code = WEXITSTATUS(status_);
-  if (code == kInterrupted) return {Kind::interrupted, "saved"};
-  if (code != kDone)
+  if (code == status_interrupted) return {Kind::interrupted, "saved"};
+  if (code != status_done)
     return {Kind::failed,
             error_.empty() ? fmt::format("exit status {}{}; see {}", code, last_words(), log) : error_};
   try {

@@ -76,11 +76,11 @@ int usage(const CLI::App& program) {
              "plumb runs experiments: plumb run FILE. Verbs: {}.\n"
              "`plumb help` says what they do, `plumb help run` how one is used.\n",
              fmt::join(verbs_of(program), ", "));
-  return kWrongInput;
+  return status_wrong_input;
 }
 
 int unknown_verb(const CLI::App& program, const std::string& word) {
-  return complain(kWrongInput,
+  return complain(status_wrong_input,
                   fmt::format("no verb is called '{}'{}", word, suggestion(word, verbs_of(program))));
 }
 
@@ -88,7 +88,7 @@ int help(const CLI::App& program, const std::string& word) {
   const CLI::App* verb = word.empty() ? &program : find_verb(program, word);
   if (verb == nullptr) return unknown_verb(program, word);
   say("{}", verb->help());
-  return kDone;
+  return status_done;
 }
 
 /// Runs the verb that the words choose, and turns what goes wrong into a message and a status.
@@ -101,17 +101,17 @@ int run_chosen(CLI::App& program, const Action& action, int argc, char** argv) {
     program.parse(argc, argv);
     return action ? action() : usage(program);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? kDone : kWrongInput;
+    return program.exit(error) == 0 ? status_done : status_wrong_input;
   } catch (const ConfigError& error) {
-    return complain(kWrongInput, error.what());
+    return complain(status_wrong_input, error.what());
   } catch (const DataError& error) {
-    return complain(kWrongInput, error.what());
+    return complain(status_wrong_input, error.what());
   } catch (const c10::Error& error) {
-    return complain(kFailed, error.what_without_backtrace());
+    return complain(status_failed, error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    return complain(kFailed, out_of_memory);
+    return complain(status_failed, out_of_memory);
   } catch (const std::exception& error) {
-    return complain(kFailed, error.what());
+    return complain(status_failed, error.what());
   }
 }
 
@@ -146,7 +146,7 @@ int command_line(int argc, char** argv) {
   add_verify_verb(program, action);
   add_train_verb(program, action);
   const int status = run_chosen(program, action, argc, argv);
-  return all_output_arrived() || status != kDone ? status : kFailed;
+  return all_output_arrived() || status != status_done ? status : status_failed;
 }
 
 }  // namespace plumb

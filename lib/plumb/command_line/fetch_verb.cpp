@@ -23,7 +23,7 @@ int fetch_data(const FetchArguments& arguments) {
   const auto files = fetch(arguments.name, arguments.data_folder, {.progress = progress}, arguments.url);
   if (terminal) fmt::print(stderr, "\r\x1b[K");
   for (const auto& file : files) fmt::print("{}: complete, checksum right\n", file.string());
-  return kDone;
+  return status_done;
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ int judge_run(const JudgeArguments& arguments) {
       say("{}", judgement_text(judgement));
   }
   if (arguments.json) say("{}\n", json.dump(2));
-  return fails ? kNotAsExpected : kDone;
+  return fails ? status_not_as_expected : status_done;
 }
 
 }  // namespace

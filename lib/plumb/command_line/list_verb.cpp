@@ -54,18 +54,18 @@ int list(const ListArguments& arguments) {
   const std::vector<ComponentKind> kinds = component_kinds();
   if (arguments.kind.empty()) {
     for (const ComponentKind& kind : kinds) print_kind(kind);
-    return kDone;
+    return status_done;
   }
   FieldHelp help;
   if (arguments.kind == "keys") {
     Run{}.fields(help);
     print_fields(help.lines);
-    return kDone;
+    return status_done;
   }
   const ComponentKind& kind = find_kind(kinds, arguments.kind);
   if (arguments.name.empty()) {
     print_kind(kind);
-    return kDone;
+    return status_done;
   }
   if (std::find(kind.types.begin(), kind.types.end(), arguments.name) == kind.types.end())
     throw ConfigError(fmt::format("command line: no {} is called '{}'{}", kind.name, arguments.name,
@@ -76,7 +76,7 @@ int list(const ListArguments& arguments) {
   if (kind.columns) print_columns(kind.columns(arguments.name));
   if (kind.text)
     for (const auto& [heading, text] : kind.text(arguments.name)) fmt::print("{}: {}\n", heading, text);
-  return kDone;
+  return status_done;
 }
 
 }  // namespace

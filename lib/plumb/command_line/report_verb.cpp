@@ -18,7 +18,7 @@ int report_on(const std::vector<std::string>& folders) {
       fmt::print("{}\n", lines);
     fmt::print("report  {}\n", write_report(results).string());
   }
-  return kDone;
+  return status_done;
 }
 
 }  // namespace

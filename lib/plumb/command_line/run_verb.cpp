@@ -97,14 +97,14 @@ int conclude(const Layout& layout, const std::vector<Job>& jobs, const std::vect
   const bool diverged = tell_of_diverged(layout);
   if (interrupted) {
     say("interrupted; what was done is saved. To go on: {}\n", command);
-    return kInterrupted;
+    return status_interrupted;
   }
   if (failed > 0) {
     complain(fmt::format("{} of {} runs failed; the others are unharmed. To try again: {}", failed,
                          layout.runs.size(), command));
-    return kFailed;
+    return status_failed;
   }
-  return diverged ? kDiverged : kDone;
+  return diverged ? status_diverged : status_done;
 }
 
 /// The status of a report: a figure that cannot be drawn does not make the runs worse, but is missing.
@@ -115,10 +115,10 @@ int show_results(const std::filesystem::path& folder) {
   if (const std::string lines = theorem_lines(judge_runs(results)); !lines.empty()) say("{}\n", lines);
   try {
     say("report  {}\n", write_report(results).string());
-    return kDone;
+    return status_done;
   } catch (const DataError& error) {
     complain(fmt::format("no report: {}", error.what()));
-    return kFailed;
+    return status_failed;
   }
 }
 
@@ -149,9 +149,9 @@ int run_experiment(RunArguments arguments, const std::string& command) {
           ? fmt::format("plumb run {} --out {}", (folder / "experiment.yaml").string(), arguments.out)
           : command;
   const int status = conclude(layout, jobs, results, again);
-  if (status == kInterrupted) return status;
+  if (status == status_interrupted) return status;
   const int reported = show_results(folder);
-  return reported == kDone || status == kFailed ? status : reported;
+  return reported == status_done || status == status_failed ? status : reported;
 }
 
 }  // namespace

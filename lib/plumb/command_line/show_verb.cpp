@@ -72,7 +72,7 @@ int show_model(const ShowArguments& arguments) {
   fmt::print("{} inputs, {} outputs, {} parameters", arguments.input, arguments.outputs, table.trainable);
   if (table.fixed > 0) fmt::print(" trained, {} fixed", table.fixed);
   fmt::print("\n");
-  return kDone;
+  return status_done;
 }
 
 }  // namespace

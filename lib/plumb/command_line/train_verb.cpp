@@ -82,26 +82,26 @@ int train_run(const TrainArguments& arguments, const ParentPipe& parent) {
   };
   const auto axes = nlohmann::ordered_json::parse(arguments.axes);
   for (const auto& [axis, label] : axes.items()) options.axes.emplace_back(axis, label.get<std::string>());
-  return execute(run, directory, options) == Outcome::interrupted ? kInterrupted : kDone;
+  return execute(run, directory, options) == Outcome::interrupted ? status_interrupted : status_done;
 }
 
 int train(const TrainArguments& arguments) {
   const std::atomic<bool>& interrupted = interruption();
   const ParentPipe parent(arguments.parent > 0);
   if (arguments.parent > 0) end_with(arguments.parent);
-  if (interrupted) return kInterrupted;
+  if (interrupted) return status_interrupted;
   try {
     return train_run(arguments, parent);
   } catch (const c10::Error& error) {
-    return report_failure(parent, kFailed, error.what_without_backtrace());
+    return report_failure(parent, status_failed, error.what_without_backtrace());
   } catch (const ContractError& error) {
-    return report_failure(parent, kFailed, error.what());
+    return report_failure(parent, status_failed, error.what());
   } catch (const Error& error) {
-    return report_failure(parent, kWrongInput, error.what());
+    return report_failure(parent, status_wrong_input, error.what());
   } catch (const std::bad_alloc&) {
-    return report_failure(parent, kFailed, std::string(out_of_memory));
+    return report_failure(parent, status_failed, std::string(out_of_memory));
   } catch (const std::exception& error) {
-    return report_failure(parent, kFailed, error.what());
+    return report_failure(parent, status_failed, error.what());
   }
 }
 

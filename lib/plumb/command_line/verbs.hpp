@@ -48,11 +48,11 @@ CLI::Validator at_least(int64_t least);
 /// $PLUMB_DATA, or plumb/ in the user's cache folder.
 std::string default_data_folder();
 
-inline constexpr int kDone = 0;
-inline constexpr int kFailed = 1;
-inline constexpr int kWrongInput = 2;
-inline constexpr int kNotAsExpected = 3;  // a claim was judged otherwise than it should be
-inline constexpr int kDiverged = 4;       // every run ended, the loss of at least one no longer a number
-inline constexpr int kInterrupted = 130;
+inline constexpr int status_done = 0;
+inline constexpr int status_failed = 1;
+inline constexpr int status_wrong_input = 2;
+inline constexpr int status_not_as_expected = 3;  // a claim was judged otherwise than it should be
+inline constexpr int status_diverged = 4;  // every run ended, the loss of at least one no longer a number
+inline constexpr int status_interrupted = 130;
 
 }  // namespace plumb

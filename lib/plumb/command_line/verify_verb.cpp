@@ -32,7 +32,7 @@ int verify(VerifyArguments arguments) {
     experiments.push_back(LectureExperiment::of_system(word, arguments.paper, arguments.overrides));
     experiments.back().seed = arguments.seed;
   }
-  int status = kDone;
+  int status = status_done;
   for (const LectureExperiment& experiment : experiments)
     status = std::max(status, run_system(experiment, arguments.out, arguments.data_folder));
   fmt::print("all verdicts  {}\n", write_lecture_index(arguments.out).string());
@@ -54,7 +54,7 @@ int run_system(const LectureExperiment& experiment, const std::filesystem::path&
   tell("");
   fmt::print("{}    {:.0f} s   page {}\n\n", verdict_table(report), report.seconds, report.page.string());
   std::fflush(stdout);
-  return report.as_expected() ? kDone : kNotAsExpected;
+  return report.as_expected() ? status_done : status_not_as_expected;
 }
 
 void add_verify_verb(CLI::App& program, Action& action) {
