@@ -103,6 +103,7 @@ std::string caveat_sentence(const Results& results) {
     changed += run.remarks.empty() ? 0 : 1;
   }
   std::vector<std::string> parts;
+  parts.reserve(left_out.size());
   for (const auto& [outcome, count] : left_out) parts.push_back(fmt::format("{} {}", count, outcome));
   if (results.missing > 0) parts.push_back(fmt::format("{} without a folder", results.missing));
   if (!results.skipped.empty())

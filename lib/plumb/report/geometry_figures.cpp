@@ -118,6 +118,7 @@ std::string value_list(const std::vector<Point>& points, std::string_view probe,
     return fmt::format("from {} to {}", low->second, high->second);
   }
   std::vector<std::string> texts;
+  texts.reserve(parts.size());
   for (const auto& [value, text] : parts) texts.push_back(text);
   return fmt::format("{}", fmt::join(texts, ", "));
 }

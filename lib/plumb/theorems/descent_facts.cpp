@@ -28,14 +28,17 @@ bool is_off(const std::string& text) { return text.empty() || text == "false"; }
 
 }  // namespace
 
-theory::Assumption requires_true(std::string_view statement, bool holds) {
-  return {std::string(statement), holds ? 1.0 : 0.0, theory::Relation::at_least, 1};
+theory::Assumption requires_true(std::string_view statement, bool holds, std::string_view instead) {
+  std::string text(statement);
+  if (!holds && !instead.empty()) text += fmt::format("; {}", instead);
+  return {text, holds ? 1.0 : 0.0, theory::Relation::at_least, 1};
 }
 
 theory::Assumption covers_training_set(int64_t asked, int64_t all) {
   const int64_t seen = std::min(asked, all);
+  const std::string less = seen < all ? fmt::format(", not {} of them (option `examples`)", seen) : "";
   return theory::requires_at_least(
-      fmt::format("all {} training examples were looked at, not {} of them (option `examples`)", all, seen),
+      fmt::format("all {} training examples were looked at{}", all, less),
       all > 0 ? static_cast<double>(seen) : std::numeric_limits<double>::quiet_NaN(),
       static_cast<double>(all));
 }
@@ -50,8 +53,8 @@ DescentFacts descent_facts(const RecordedRun& run) {
   if (loss.square_factor && facts.examples > 0)
     facts.factor = *loss.square_factor * loss.scale(facts.examples);
   facts.rounding = std::ldexp(1.0, run.setting("compute.precision") == "float64" ? -53 : -24);
-  facts.square_loss = requires_true(fmt::format("the loss is square; it is {}", training.loss.type()),
-                                    loss.square_factor.has_value());
+  facts.square_loss = requires_true("the loss is square", loss.square_factor.has_value(),
+                                    fmt::format("it is {}", training.loss.type()));
   const std::string optimizer = training.optimizer.type();
   const auto made = training.optimizer.make({});
   const bool all_examples = made->full_batch() || training.batch_size >= facts.examples;
@@ -62,16 +65,13 @@ DescentFacts descent_facts(const RecordedRun& run) {
   const bool augmented =
       !is_off(run.setting("augmentation.random_crop")) || !is_off(run.setting("augmentation.flip"));
   facts.gradient_descent = {
-      requires_true(
-          fmt::format("updates are plain gradient steps, without momentum and weight decay; they are {}'s",
-                      optimizer),
-          plain),
-      requires_true(fmt::format("every update takes all {} training examples; it takes {}", facts.examples,
-                                all_examples ? "them" : fmt::format("{}", training.batch_size)),
-                    all_examples),
-      requires_true(fmt::format("the step is constant; the schedule is {}{}", training.schedule.type(),
-                                training.warmup_epochs > 0 ? " after a warm-up" : ""),
-                    constant),
+      requires_true("updates are plain gradient steps, without momentum and weight decay", plain,
+                    fmt::format("they are those of {}", optimizer)),
+      requires_true(fmt::format("every update takes all {} training examples", facts.examples), all_examples,
+                    fmt::format("it takes {}", training.batch_size)),
+      requires_true("the step is constant", constant,
+                    fmt::format("the schedule is {}{}", training.schedule.type(),
+                                training.warmup_epochs > 0 ? " after a warm-up" : "")),
       requires_true("training examples are not augmented", !augmented)};
   // Runs of version 0.1 did not record it.
   const std::string same = run.recorded("same_in_training");

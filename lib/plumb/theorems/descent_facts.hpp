@@ -29,8 +29,9 @@ struct DescentFacts {
 /// Throws ConfigError where the description cannot be read.
 DescentFacts descent_facts(const RecordedRun& run);
 
-/// A statement that is true or not: measured 1 or 0, and 1 is required.
-theory::Assumption requires_true(std::string_view statement, bool holds);
+/// A statement that is true or not: measured 1 or 0, and 1 is required. Where it is not, `instead` says what
+/// is.
+theory::Assumption requires_true(std::string_view statement, bool holds, std::string_view instead = "");
 
 /// All `all` training examples were looked at by a probe that asked for `asked`.
 theory::Assumption covers_training_set(int64_t asked, int64_t all);

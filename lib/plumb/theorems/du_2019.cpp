@@ -90,11 +90,11 @@ class WideRecord {
 
   /// What every claim assumes: the paper's network on all examples.
   std::vector<Assumption> network() const {
-    return {requires_true(fmt::format("the network is f = (1/sqrt m) sum_r a_r relu(w_r.x), a_r = +-1, and "
-                                      "descent moves the w_r alone{}{}",
-                                      differences_.empty() ? "" : "; here ", fmt::join(differences_, ", ")),
-                          differences_.empty()),
-            covers_training_set(examples_, facts_.examples)};
+    return {
+        requires_true("the network is f = (1/sqrt m) sum_r a_r relu(w_r.x), a_r = +-1, and descent moves the "
+                      "w_r alone",
+                      differences_.empty(), fmt::format("here {}", fmt::join(differences_, ", "))),
+        covers_training_set(examples_, facts_.examples)};
   }
   /// What claims along the run assume beside.
   std::vector<Assumption> descent() const {
