@@ -308,3 +308,26 @@ TEST_CASE("batch normalization by a slice of a parameter has the derivatives of 
   check_products(network, normal({6, 4}));
   check_kernels(network, normal({6, 4}));
 }
+
+TEST_CASE("a J v that is not the transposed of J' u is not accepted by a lucky vector",
+          "[tangent_kernel][products]") {
+  CaseNetwork network;
+  const Tensor tokens = torch::tensor({1, 1, 2, 0, 4, 4, 3, 3, 3}).view({3, 3});
+  Tensor v = network.parameter("v", normal({5, 2})), w = network.parameter("w", normal({5, 2}));
+  // Gradients of w are divided by how often a token occurs, which is the rule of no derivative. Their share of J' u is
+  // such that one random u in fifty would not notice.
+  network.forward = [=](const Tensor& x) {
+    return torch::embedding(v, x).tanh().sum(1) +
+           5e-14 * torch::embedding(w, x, -1, /*scale_grad_by_freq=*/true).sum(1);
+  };
+  const NetworkFunction function = network.function();
+  int accepted = 0;
+  for (int i = 0; i < 400; ++i) {
+    try {
+      Jacobian(function, tokens).apply(torch::ones({20}, torch::kDouble));
+      ++accepted;
+    } catch (const Error&) {
+    }
+  }
+  CHECK(accepted == 0);
+}

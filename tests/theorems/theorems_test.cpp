@@ -1,6 +1,6 @@
-// Oracle: the theorems' own inequalities on runs that meet their hypotheses, and mutants: what was recorded
-// is made wrong by a known factor, and the verdict must say so. Numbers are held against closed forms in
-// NumPy's place: the data's norms and cosines by definition, H^inf by its arc-cosine formula written out.
+// Oracle: the theorems' own inequalities on runs that meet their hypotheses; mutants, where what was recorded is made
+// wrong by a known factor and the verdict must say so; and definitions written out: norms, cosines, H^inf by its
+// arc-cosine formula.
 #include <cmath>
 #include <set>
 
@@ -201,10 +201,9 @@ TEST_CASE("parallel inputs and inputs of other norms are hypotheses that are not
   CHECK(claim_about(line, "limit kernel is definite").verdict.ruling == Ruling::hypotheses_not_met);
 }
 
-TEST_CASE("a convolutional network on images of two classes is judged, hypothesis by hypothesis",
-          "[theorems]") {
+TEST_CASE("another network on two classes is judged, hypothesis by hypothesis", "[theorems]") {
   const RecordedRun run = test::recorded(
-      "name: images\ndata: {type: gaussian_mixture, train_examples: 8, test_examples: 4, dimension: 16}\n"
+      "name: other\ndata: {type: gaussian_mixture, train_examples: 8, test_examples: 4, dimension: 16}\n"
       "targets: signs\npreprocessing: {normalize: unit_norm}\nmodel: {type: mlp, width: 8, depth: 2}\n"
       "training: {loss: {type: square, reduction: sum}, optimizer: {type: gd, learning_rate: 0.01}, stop: "
       "{steps: 3, "
@@ -215,6 +214,44 @@ TEST_CASE("a convolutional network on images of two classes is judged, hypothesi
     CHECK_FALSE(judgement.claims.empty());
     CHECK_FALSE(judgement.hypotheses.empty());
   }
+  // Such a network has no width m, and a bound that needs one says nothing of it.
+  const theory::Verdict movement = claim_about(judged_as(run, "du_2019"), "No unit moves").verdict;
+  CHECK(movement.ruling == Ruling::hypotheses_not_met);
+  CHECK_FALSE(movement.relation_true);
+  CHECK_FALSE(movement.relation_false);
+}
+
+TEST_CASE("tables that somebody has cut are no reason to fail", "[theorems]") {
+  RecordedRun run = test::recorded(test::wide_run({"training.stop.steps=4"}));
+  const RecordedRun whole = run;
+  for (RecordedProbe& probe : run.probes)
+    if (probe.type == "sharpness") probe.table.rows.erase(probe.table.rows.begin());
+  CHECK_THAT(judged_as(run, "pl_linear_rate").missing.at(0),
+             ContainsSubstring("no measurement of the start"));
+  run = whole;  // a step twice in one table, and not at all in another
+  for (RecordedProbe& probe : run.probes) {
+    if (probe.type == "gradient") probe.table.rows.insert(probe.table.rows.begin() + 1, probe.table.rows[1]);
+    if (probe.type == "sharpness") probe.table.rows.erase(probe.table.rows.begin() + 1);
+  }
+  CHECK(claim_about(judged_as(run, "pl_linear_rate"), "linear rate").series.x == std::vector<double>{2, 4});
+}
+
+TEST_CASE("a loss of rounding is no violation", "[theorems]") {
+  RecordedRun run =
+      test::recorded(test::wide_run({"theorems=[pl_linear_rate, descent_lemma]", "training.stop.steps=6"}));
+  for (RecordedProbe& probe : run.probes)
+    if (probe.type == "gradient") {
+      const double start = probe.table.rows.front()[2];
+      auto& last = probe.table.rows;
+      last[last.size() - 2][2] = 1e-28 * start;  // and up again
+      last[last.size() - 1][2] = 1e-27 * start;
+      last[last.size() - 2][3] = last[last.size() - 1][3] = 1e-14;
+    }
+  CHECK(claim_about(judged_as(run, "pl_linear_rate"), "linear rate").verdict.ruling == Ruling::holds);
+  CHECK(judged_as(run, "descent_lemma").claims.at(0).verdict.ruling == Ruling::holds);
+  for (RecordedProbe& probe : run.probes)
+    if (probe.type == "gradient") probe.table.rows.back()[2] = probe.table.rows.back()[3] = 0;
+  CHECK(claim_about(judged_as(run, "pl_linear_rate"), "is PL").verdict.ruling == Ruling::holds);
 }
 
 TEST_CASE("a theorem whose probes were not recorded says which", "[theorems]") {

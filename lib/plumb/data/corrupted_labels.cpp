@@ -10,11 +10,11 @@ struct CorruptedLabelsOptions {
 
   void fields(Fields& f) {
     f.field("probability", probability, "probability that a training label is redrawn", fraction);
-    f.field("replacement", replacement,
-            "uniform: from all classes, so that 1 of num_classes keeps its class (Zhang et al. 2017); "
-            "different: from "
-            "the other classes",
-            {"uniform", "different"});
+    f.field(
+        "replacement", replacement,
+        "uniform: from all classes, so that 1 of num_classes keeps its class (Zhang et al. 2017); different: "
+        "from the other classes",
+        {"uniform", "different"});
   }
 };
 

@@ -13,7 +13,7 @@ namespace plumb {
 
 /// run.yaml          the complete description; running it again repeats the run
 /// provenance.json   versions, machine, threads, data, times, the run's point in the sweep
-/// labels.pt         labels, clean_labels, redrawn: (n) each; readable by torch.load
+/// labels.pt         labels, clean_labels, redrawn: (n) each, real targets (n, c); readable by torch.load
 /// steps.csv         means over training batches
 /// evaluations.csv   exact loss and accuracies
 /// timing.csv        seconds and examples per second

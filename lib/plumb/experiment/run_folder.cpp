@@ -104,13 +104,8 @@ void check_end(const Table& table, const std::filesystem::path& file, double end
 /// The probes of a run with their options, those of its theorems, too; as they stand in its description where
 /// this plumb cannot read it.
 std::vector<Config> described_probes(const Config& description) {
-  struct Listed {
-    ProbeChoices probes{plumb::probes()};
-    void fields(Fields& f) { f.components("probes", probes, ""); }
-  };
   try {
-    const Config written = write_options(Listed{Run::read(description).all_probes()});
-    return written.find("probes")->items;
+    return written_out(Run::read(description).all_probes());
   } catch (const Error&) {
     const Config* list = description.find("probes");
     return list == nullptr ? std::vector<Config>{} : list->items;

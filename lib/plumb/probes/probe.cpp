@@ -67,6 +67,28 @@ ProbeSet choose_probe_set(const TrainingData& data, int64_t examples, Selection 
   return set;
 }
 
+namespace {
+
+struct ListedProbes {
+  ProbeChoices probes{plumb::probes()};
+
+  void fields(Fields& f) { f.components("probes", probes, ""); }
+};
+
+}  // namespace
+
+std::vector<Config> written_out(const ProbeChoices& choices) {
+  const Config all = write_options(ListedProbes{choices});
+  const Config* list = all.find("probes");
+  return list == nullptr ? std::vector<Config>{} : list->items;
+}
+
+ProbeChoices read_probes(std::vector<Config> descriptions) {
+  Config list = Config::parse("probes: []");
+  list.find("probes")->items = std::move(descriptions);
+  return read_options<ListedProbes>(list).probes;
+}
+
 std::vector<std::string> probe_names(const ProbeChoices& choices) {
   std::vector<std::string> names;
   for (const auto& choice : choices) {

@@ -155,6 +155,10 @@ Probes& probes();
 /// A list of probes as a description holds it.
 using ProbeChoices = Choices<std::unique_ptr<Probe>()>;
 
+/// Each probe of a list with all its options, `type` among them, as a description writes it; and the list of such.
+std::vector<Config> written_out(const ProbeChoices& choices);
+ProbeChoices read_probes(std::vector<Config> descriptions);
+
 /// What each probe of `choices` is called in the run's folder: its `name`, or its type when it has none.
 std::vector<std::string> probe_names(const ProbeChoices& choices);
 

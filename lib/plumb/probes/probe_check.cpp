@@ -10,13 +10,6 @@
 namespace plumb {
 namespace {
 
-/// Every probe's options as they are written, in order.
-std::vector<Config> written(ProbeChoices choices) {
-  FieldWriter writer;
-  writer.components("probes", choices, "");
-  return writer.take().find("probes")->items;
-}
-
 /// A whole number among the options; 0 when there is none.
 int64_t number_in(const Config& options, std::string_view key) {
   const Config* value = options.find(key);
@@ -29,7 +22,7 @@ int64_t number_in(const Config& options, std::string_view key) {
 Config defaults_of(const std::string& type) {
   ProbeChoices one(probes());
   one.append().select(type);
-  return written(one).front();
+  return written_out(one).front();
 }
 
 /// The beginning of a set, for trying what can be measured.
@@ -82,14 +75,14 @@ void for_each_probe(const ProbeChoices& choices, Network& network, const Trainin
 
 std::vector<int64_t> examples_asked(const ProbeChoices& choices) {
   std::vector<int64_t> asked;
-  for (const Config& options : written(choices)) asked.push_back(number_in(options, "examples"));
+  for (const Config& options : written_out(choices)) asked.push_back(number_in(options, "examples"));
   return asked;
 }
 
 void check_probe_sizes(const ProbeChoices& choices, int64_t examples) {
   const std::vector<std::string> names = probe_names(choices);
   size_t i = 0;
-  for (const Config& options : written(choices)) {
+  for (const Config& options : written_out(choices)) {
     const std::string& name = names[i++];
     for (const char* key : {"examples", "loss_examples"}) {
       const int64_t asked = number_in(options, key);

@@ -74,11 +74,12 @@ std::string counts_text(const std::map<Ruling, int64_t>& counts, size_t runs) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-/// Hypotheses whose numbers differ between runs are one line, with the first number that is worst.
+/// A line for each hypothesis, with the numbers of the first run that does not meet it, or else of the first.
 HtmlTable hypothesis_table(const JudgedRuns& judged) {
   HtmlTable table{{"hypothesis", "met", "required", "measured"}, {}, 2};
   const auto& judgements = judged.judgements;
-  const size_t lines = judgements.empty() ? 0 : judgements.front().hypotheses.size();
+  size_t lines = 0;  // none of a run that lacks a probe
+  for (const Judgement& judgement : judgements) lines = std::max(lines, judgement.hypotheses.size());
   for (size_t i = 0; i < lines; ++i) {
     int64_t met = 0;
     const theory::Assumption* shown = nullptr;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -83,10 +84,24 @@ DescentFacts descent_facts(const RecordedRun& run) {
   return facts;
 }
 
+double DescentFacts::loss_floor(double initial_loss) const {
+  return initial_loss * std::pow(1024 * rounding, 2);
+}
+
+std::optional<TwoLayerOptions> two_layer_of(const RecordedRun& run) {
+  if (run.setting("model") != "two_layer") return std::nullopt;
+  Config options = *run.description.find("model");
+  if (!options.is_mapping()) return TwoLayerOptions{};
+  options.erase("type");
+  return read_options<TwoLayerOptions>(options);
+}
+
 JoinedTables::JoinedTables(const std::vector<const RecordedProbe*>& probes) : probes_(probes) {
-  std::map<double, size_t> seen;
-  for (const RecordedProbe* probe : probes)
-    for (const double step : probe->table.column("step")) ++seen[step];
+  std::map<double, size_t> seen;  // step -> tables in which it is
+  for (const RecordedProbe* probe : probes) {
+    const std::vector<double> steps = probe->table.column("step");
+    for (const double step : std::set<double>(steps.begin(), steps.end())) ++seen[step];
+  }
   for (const auto& [step, times] : seen)
     if (times == probes.size()) steps_.push_back(step);
 }
@@ -96,9 +111,9 @@ std::vector<double> JoinedTables::column(size_t table, std::string_view name) co
   std::vector<double> values(steps_.size(), std::numeric_limits<double>::quiet_NaN());
   if (!rows.has(name)) return values;
   const std::vector<double> steps = rows.column("step"), numbers = rows.column(name);
-  for (size_t i = 0, row = 0; i < steps_.size(); ++i) {
-    while (steps[row] < steps_[i]) ++row;
-    values[i] = numbers[row];
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const auto found = std::ranges::lower_bound(steps, steps_[i]);
+    values[i] = numbers[static_cast<size_t>(std::distance(steps.begin(), found))];
   }
   return values;
 }

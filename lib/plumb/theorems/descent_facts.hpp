@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "plumb/models/two_layer.hpp"
 #include "plumb/records/recorded_run.hpp"
 #include "plumb/theory/prediction.hpp"
 
@@ -18,6 +20,10 @@ struct DescentFacts {
   double factor = std::numeric_limits<double>::quiet_NaN();  // c; NaN: the loss is no square loss
   double step = std::numeric_limits<double>::quiet_NaN();    // eta; NaN: it changes along the run
   double rounding = 0;                                       // unit roundoff of the run's arithmetic
+
+  /// The loss below which its rises and falls are rounding, given the loss of the start: residuals of 1024 unit
+  /// roundoffs of those of the start.
+  double loss_floor(double initial_loss) const;
 
   /// The loss is ||h - y||^2, summed or averaged.
   theory::Assumption square_loss;
@@ -35,6 +41,9 @@ theory::Assumption requires_true(std::string_view statement, bool holds, std::st
 
 /// All `all` training examples were looked at by a probe that asked for `asked`.
 theory::Assumption covers_training_set(int64_t asked, int64_t all);
+
+/// The options of the run's network where it is plumb's `two_layer`, else none.
+std::optional<TwoLayerOptions> two_layer_of(const RecordedRun& run);
 
 /// Tables of several probes, row by row at the steps that all of them have.
 class JoinedTables {

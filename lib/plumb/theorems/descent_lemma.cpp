@@ -19,16 +19,16 @@ class DescentLemma final : public Theorem {
   explicit DescentLemma(DescentLemmaOptions options) : options_(std::move(options)) {}
 
   TheoremText text() const override {
-    return {"The descent lemma",
-            "If L is beta-smooth between w_k and w_{k+1} = w_k - eta grad L(w_k), then L(w_{k+1}) <= L(w_k) "
-            "- eta (1 - "
-            "beta eta/2) ||grad L(w_k)||^2: a step eta < 2/beta lowers L.",
-            "Nesterov 2004, sec. 1.2.3",
-            "beta is the larger of the two sharpnesses, the largest eigenvalues of the Hessian, at the ends "
-            "of the "
-            "step: what lies between them was not seen. Only steps whose two ends were recorded are judged; "
-            "with a "
-            "step beyond 2/beta the lemma allows L to rise."};
+    return {
+        "The descent lemma",
+        "If L is beta-smooth between w_k and w_{k+1} = w_k - eta grad L(w_k), then L(w_{k+1}) <= L(w_k) - "
+        "eta (1 - beta eta/2) ||grad L(w_k)||^2: a step eta < 2/beta lowers L.",
+        "Nesterov 2004, sec. 1.2.3",
+        "beta is the larger of the two sharpnesses, the largest eigenvalues of the Hessian, at the ends of "
+        "the step: what lies between them was not seen. Only steps whose two ends were recorded are judged, "
+        "and only above the loss that rounding leaves; with a step beyond 2/beta the lemma allows L to rise. "
+        "By default every step is recorded, at the cost of a gradient of the training set and of a sharpness "
+        "each."};
   }
 
   std::vector<ProbeRequest> needs() const override {
@@ -51,12 +51,10 @@ class DescentLemma final : public Theorem {
         "L(w_{k+1}) / L(w_k)", theory::Relation::at_most, "Nesterov 2004, sec. 1.2.3");
     series.assumptions = hypotheses(run);
     series.relative_tolerance = std::sqrt(facts.rounding);
-    // A loss that has fallen to what rounding leaves of it goes up and down.
-    series.absolute_tolerance = std::sqrt(facts.rounding);
     ClaimSeries numbers{"step", {}, {}, {}};
     std::vector<std::string> places;
     for (size_t i = 0; i + 1 < steps.size(); ++i) {
-      if (steps[i + 1] != steps[i] + 1) continue;
+      if (steps[i + 1] != steps[i] + 1 || loss[i] <= facts.loss_floor(loss.front())) continue;
       const double beta = theory::greatest(sharpness[i], sharpness[i + 1]);
       numbers.x.push_back(steps[i]);
       numbers.measured.push_back(loss[i + 1] / loss[i]);
@@ -64,14 +62,14 @@ class DescentLemma final : public Theorem {
                                           loss[i]);
       places.push_back(fmt::format("step {}", steps[i]));
     }
-    if (places.empty()) {  // no step has both of its ends
+    if (places.empty()) {
       numbers = {"step", {not_measured}, {not_measured}, {not_measured}};
-      places = {"no two states one step apart were recorded"};
+      places = {"no step of which both ends were recorded"};
     }
     series.values = numbers.predicted;
     Claim claim = judged(
-        "Every step lowers the loss by eta (1 - beta eta/2) ||grad L||^2 at least, where both of its ends "
-        "were recorded",
+        "Every step lowers the loss by eta (1 - beta eta/2) ||grad L||^2 at least, where both of its ends were "
+        "recorded",
         series, numbers.measured, places);
     claim.series = std::move(numbers);
     return {claim};

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "plumb/models/two_layer.hpp"
 #include "plumb/theorems/descent_facts.hpp"
 #include "plumb/theorems/theorem.hpp"
 #include "plumb/theory/nonlinear_least_squares.hpp"
@@ -23,15 +22,12 @@ struct OymakSoltanolkotabi2019Options : TheoremOptions {};
 /// f(x) = (1/sqrt m) sum_r a_r tanh(w_r.x) with a_r = +-1, of which the w_r are trained; its width m, or
 /// none.
 std::optional<double> tanh_width(const RecordedRun& run) {
-  if (run.setting("model") != "two_layer") return std::nullopt;
-  Config options = *run.description.find("model");
-  options.erase("type");
-  const auto model = read_options<TwoLayerOptions>(options);
-  const bool such = model.activation == Activation::tanh && !model.bias &&
-                    model.train == TrainedLayers::first && model.output_weights == OutputWeights::signs &&
-                    model.last_deviation.value_or(1) == 1 &&
-                    model.parameterization == TwoLayerParameterization::ntk && model.alpha == 1;
-  return such ? std::optional(static_cast<double>(model.width)) : std::nullopt;
+  const std::optional<TwoLayerOptions> model = two_layer_of(run);
+  const bool such = model && model->activation == Activation::tanh && !model->bias &&
+                    model->train == TrainedLayers::first && model->output_weights == OutputWeights::signs &&
+                    model->last_deviation.value_or(1) == 1 &&
+                    model->parameterization == TwoLayerParameterization::ntk && model->alpha == 1;
+  return such ? std::optional(static_cast<double>(model->width)) : std::nullopt;
 }
 
 /// The run's numbers, and the constants of the theorem for it.
@@ -65,7 +61,7 @@ class ShortPathRecord {
   const theory::LocalJacobian& local() const { return local_; }
   const JoinedTables& tables() const { return tables_; }
   const std::vector<double>& residuals() const { return residuals_; }
-  double rounding() const { return facts_.rounding; }
+  const DescentFacts& facts() const { return facts_; }
 
   std::vector<Assumption> assumptions() const {
     std::vector<Assumption> all{facts_.square_loss, covers_training_set(examples_, facts_.examples)};
@@ -101,16 +97,12 @@ class OymakSoltanolkotabi2019 final : public Theorem {
   TheoremText text() const override {
     return {
         "The short path of gradient descent",
-        "L = 1/2 ||f(w) - y||^2, r_t = f(w_t) - y, J the derivatives of f. If alpha <= sigma_min(J) and "
-        "||J|| <= "
+        "L = 1/2 ||f(w) - y||^2, r_t = f(w_t) - y, J the derivatives of f. If alpha <= sigma_min(J) and ||J|| <= "
         "beta on the ball of radius R = 4 ||r_0||/alpha around w_0, J is Lipschitz there, and eta <= 1/(2 "
-        "beta^2) "
-        "min(1, alpha^2/(lipschitz ||r_0||)), then ||r_t||^2 <= (1 - eta alpha^2/2)^t ||r_0||^2, alpha/4 "
-        "||w_t - "
-        "w_0|| + ||r_t|| <= ||r_0||, and the path is no longer than R.",
-        "Oymak and Soltanolkotabi 2019 (Overparameterized nonlinear learning), Thm 2.1",
-        "alpha is the largest one that the bounds of the ball allow, from sigma_min(J(w_0)) and the "
-        "Lipschitz "
+        "beta^2) min(1, alpha^2/(lipschitz ||r_0||)), then ||r_t||^2 <= (1 - eta alpha^2/2)^t ||r_0||^2, "
+        "alpha/4 ||w_t - w_0|| + ||r_t|| <= ||r_0||, and the path is no longer than R.",
+        "Oymak and Soltanolkotabi 2019 (Overparameterized nonlinear learning), sec. 2",
+        "alpha is the largest one that the bounds of the ball allow, from sigma_min(J(w_0)) and the Lipschitz "
         "constant; where there is none, half of sigma_min(J(w_0)). Claims are judged at the recorded steps."};
   }
 
@@ -132,20 +124,21 @@ class OymakSoltanolkotabi2019 final : public Theorem {
     const size_t first = all.size() > 1 ? 1 : 0;
     std::vector<double> steps, squares, trades;
     std::vector<int64_t> counts;
-    std::vector<std::string> places;
+    const std::vector<std::string> all_places = record.tables().places();
+    const std::vector<std::string> places(all_places.begin() + static_cast<std::ptrdiff_t>(first),
+                                          all_places.end());
     const std::vector<double> moved = record.tables().column(2, "distance");
     for (size_t i = first; i < all.size(); ++i) {
       steps.push_back(all[i]);
       counts.push_back(static_cast<int64_t>(all[i]));
       squares.push_back(record.residuals()[i] * record.residuals()[i]);
       trades.push_back(record.local().alpha / 4 * moved[i] + record.residuals()[i]);
-      places.push_back(record.tables().places()[i]);
     }
     theory::PredictedSeries loss = with(record, theory::short_path_loss(record.local(), counts));
-    loss.relative_tolerance = std::sqrt(record.rounding());
-    loss.absolute_tolerance = std::pow(1024 * record.rounding() * record.local().initial_residual, 2);
+    loss.relative_tolerance = std::sqrt(record.facts().rounding);
+    loss.absolute_tolerance = record.facts().loss_floor(std::pow(record.local().initial_residual, 2));
     theory::PredictedSeries trade = with(record, theory::short_path_trade(record.local(), counts.size()));
-    trade.relative_tolerance = std::sqrt(record.rounding());
+    trade.relative_tolerance = std::sqrt(record.facts().rounding);
     std::vector<Claim> claims{
         judged("The residual contracts: ||r_t||^2 <= (1 - eta alpha^2/2)^t ||r_0||^2", loss, squares, places),
         judged("Distance is paid for by residual: alpha/4 ||w_t - w_0|| + ||r_t|| <= ||r_0||", trade, trades,

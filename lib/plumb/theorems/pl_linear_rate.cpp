@@ -1,7 +1,7 @@
 // Gradient descent on least squares under the Polyak-Lojasiewicz inequality. For L = c sum_i ||h_i - y_i||^2
 // and G = J J^T, J the (n k) x p derivatives of the n k predictions,
 //   ||grad L||^2 = 4 c^2 r^T G r >= 4 c lambda_min(G) L,   r = h - y,
-// so that mu = 4 c inf lambda_min(G) along a path is a PL constant of it (Liu, Zhu and Belkin 2022, Thm 1),
+// so that mu = 4 c inf lambda_min(G) along a path is a PL constant of it (Liu, Zhu and Belkin 2022),
 // and descent with step eta < 2/beta, beta the smoothness, shrinks L by 1 - mu eta (1 - beta eta/2) (Polyak
 // 1963; Karimi, Nutini and Schmidt 2016, Thm 1; theory/convergence.hpp).
 #include <algorithm>
@@ -30,15 +30,12 @@ class PlLinearRate final : public Theorem {
         "Linear rate of gradient descent on nonlinear least squares",
         "L(w) = c sum_i ||h(w, x_i) - y_i||^2 over the n training examples, J: the derivatives of all "
         "predictions, G = J J^T, beta: the largest eigenvalue of the Hessian of L. Where lambda_min(G) > 0, "
-        "L "
-        "satisfies ||grad L||^2 >= mu L with mu = 4 c lambda_min(G); if this and beta hold along the path "
-        "and "
-        "eta < 2/beta, then L(w_k) <= (1 - mu eta (1 - beta eta/2))^k L(w_0).",
-        "Liu, Zhu and Belkin 2022, Thm 1 and Thm 4; Karimi, Nutini and Schmidt 2016, Thm 1; Polyak 1963",
+        "L satisfies ||grad L||^2 >= mu L with mu = 4 c lambda_min(G); if this and beta hold along the path "
+        "and eta < 2/beta, then L(w_k) <= (1 - mu eta (1 - beta eta/2))^k L(w_0).",
+        "Liu, Zhu and Belkin 2022; Karimi, Nutini and Schmidt 2016, Thm 1; Polyak 1963",
         "mu is the smallest and beta the largest value at the recorded states: what lies between them was "
-        "not "
-        "seen. The convention is ||grad L||^2 >= mu L; that of Karimi et al., 1/2 ||grad L||^2 >= mu L, has "
-        "half of this mu. A loss that rounding cannot lower any more is allowed."};
+        "not seen. The convention is ||grad L||^2 >= mu L; that of Karimi et al., 1/2 ||grad L||^2 >= mu L, "
+        "has half of this mu. A loss that rounding cannot lower any more is allowed."};
   }
 
   std::vector<ProbeRequest> needs() const override {
@@ -98,7 +95,7 @@ class PlLinearRate final : public Theorem {
 
   Claim pl_claim(const DescentFacts& facts, const Along& along) const {
     PredictedSeries series =
-        theory::predicted_series("||grad L||^2 / L", Relation::at_least, "Liu, Zhu and Belkin 2022, Thm 1");
+        theory::predicted_series("||grad L||^2 / L", Relation::at_least, "Liu, Zhu and Belkin 2022");
     series.assumptions = least_squares(facts);
     series.assumptions.push_back(definite(along));
     series.values = along.mu;
@@ -106,8 +103,10 @@ class PlLinearRate final : public Theorem {
     series.relative_tolerance = std::sqrt(facts.rounding);
     series.absolute_tolerance = along.rounding;
     std::vector<double> ratios;
+    // At a loss of 0 the inequality is 0 >= 0.
     for (size_t i = 0; i < along.loss.size(); ++i)
-      ratios.push_back(along.gradient_norm[i] * along.gradient_norm[i] / along.loss[i]);
+      ratios.push_back(along.loss[i] == 0 ? std::numeric_limits<double>::infinity()
+                                          : std::pow(along.gradient_norm[i], 2) / along.loss[i]);
     Claim claim =
         judged("The loss is PL along the run: ||grad L||^2 >= 4 c lambda_min(G) L at every recorded step",
                series, ratios, along.tables.places());
@@ -126,18 +125,17 @@ class PlLinearRate final : public Theorem {
                                     .initial_gap = along.loss.front()};
     const double factor = theory::pl_factor(problem, facts.step);
     series.relative_tolerance = std::sqrt(facts.rounding);
-    // Below this, the residuals are what rounding leaves of predictions as large as the targets of the start.
-    series.absolute_tolerance = along.loss.front() * std::pow(1024 * facts.rounding, 2);
+    series.absolute_tolerance = facts.loss_floor(along.loss.front());
     ClaimSeries numbers{"step", {}, {}, {}};
-    std::vector<std::string> places;
     const std::vector<double>& steps = along.tables.steps();
+    std::vector<std::string> places = along.tables.places();
     // At step 0 both sides are the same number, which would hide the margin.
     for (size_t i = steps.size() > 1 ? 1 : 0; i < steps.size(); ++i) {
       numbers.x.push_back(steps[i]);
       numbers.measured.push_back(along.loss[i]);
       numbers.predicted.push_back(std::pow(factor, steps[i]) * along.loss.front());
-      places.push_back(along.tables.places()[i]);
     }
+    places.erase(places.begin(), places.end() - static_cast<std::ptrdiff_t>(numbers.x.size()));
     series.values = numbers.predicted;
     Claim claim = judged(
         "The loss falls at a linear rate: L(w_k) <= (1 - mu eta (1 - beta eta/2))^k L(w_0) at every recorded "
@@ -158,7 +156,7 @@ std::unique_ptr<Theorem> make_pl_linear_rate(const PlLinearRateOptions& options)
 
 PLUMB_REGISTER(
     Theorems, pl_linear_rate, PlLinearRateOptions, make_pl_linear_rate,
-    "gradient descent on least squares: PL with mu = 4 c lambda_min(J J^T), and the rate that follows "
-    "(Liu, Zhu and Belkin 2022)")
+    "gradient descent on least squares: PL with mu = 4 c lambda_min(J J^T), and the rate that follows (Liu, "
+    "Zhu and Belkin 2022)")
 
 }  // namespace plumb

@@ -7,24 +7,11 @@
 namespace plumb {
 namespace {
 
-struct ListedProbes {
-  ProbeChoices probes{plumb::probes()};
-
-  void fields(Fields& f) { f.components("probes", probes, ""); }
-};
-
 struct ListedTheorem {
   TheoremChoices theorems{plumb::theorems()};
 
   void fields(Fields& f) { f.components("theorems", theorems, ""); }
 };
-
-/// Each probe with all its options.
-std::vector<Config> written_out(const ProbeChoices& probes) {
-  const Config all = write_options(ListedProbes{probes});
-  const Config* list = all.find("probes");
-  return list == nullptr ? std::vector<Config>{} : list->items;
-}
 
 int64_t whole_number(const Config& value) {
   int64_t number = 0;
@@ -33,6 +20,12 @@ int64_t whole_number(const Config& value) {
 }
 
 bool decides_when(std::string_view key) { return key == "name" || key == "every" || key == "at"; }
+
+/// Whether both are measured at the same steps.
+bool same_cadence(const Config& one, const Config& other) {
+  return one.find("every")->to_line() == other.find("every")->to_line() &&
+         one.find("at")->to_line() == other.find("at")->to_line();
+}
 
 }  // namespace
 
@@ -73,32 +66,31 @@ ProbeChoices with_needs(const ProbeChoices& probes, const TheoremChoices& theore
   for (const std::string& name : probe_names(probes)) names.insert(name);
   for (const auto& theorem : theorems)
     for (const ProbeRequest& request : theorem.make()->needs()) {
-      if (std::ranges::any_of(all, [&](const Config& probe) { return request.met_by(probe); })) continue;
+      const bool there = std::ranges::any_of(all, [&](const Config& probe) {
+        return request.met_by(probe) && same_cadence(request.description, probe);
+      });
+      if (there) continue;
       std::string name = "theorem_" + request.type();
       for (int number = 2; !names.insert(name).second; ++number)
         name = fmt::format("theorem_{}_{}", request.type(), number);
       Config added = request.description;
       added.add("name", Config::scalar(name));
-      Config list = Config::empty_mapping();
-      list.add("probes", Config::parse("[]"));
-      list.find("probes")->items.push_back(added);
-      all.push_back(written_out(read_options<ListedProbes>(list).probes).front());
+      all.push_back(written_out(read_probes({added})).front());
     }
-  Config list = Config::empty_mapping();
-  list.add("probes", Config::parse("[]"));
-  list.find("probes")->items = all;
-  return read_options<ListedProbes>(list).probes;
+  return read_probes(std::move(all));
 }
 
 const RecordedProbe* find_probe(const RecordedRun& run, const ProbeRequest& request) {
-  const auto found = std::ranges::find_if(
-      run.probes, [&](const RecordedProbe& probe) { return request.met_by(probe.options); });
-  return found == run.probes.end() ? nullptr : &*found;
+  const RecordedProbe* densest = nullptr;
+  for (const RecordedProbe& probe : run.probes) {
+    if (!request.met_by(probe.options)) continue;
+    if (densest == nullptr || probe.table.rows.size() > densest->table.rows.size()) densest = &probe;
+  }
+  return densest;
 }
 
 Judgement judge(const RecordedRun& run, const Config& description) {
-  Config list = Config::empty_mapping();
-  list.add("theorems", Config::parse("[]"));
+  Config list = Config::parse("theorems: []");
   list.find("theorems")->items.push_back(description);
   const auto chosen = read_options<ListedTheorem>(list).theorems;
   Judgement judgement;
@@ -109,11 +101,10 @@ Judgement judge(const RecordedRun& run, const Config& description) {
     const RecordedProbe* probe = find_probe(run, request);
     if (probe == nullptr)
       judgement.missing.push_back(fmt::format(
-          "the run recorded no probe {}; write it, or the theorem, into the description and train "
-          "again",
+          "the run recorded no probe {}; write it, or the theorem, into the description and train again",
           request.description.to_line()));
-    else if (probe->table.rows.empty())
-      judgement.missing.push_back(fmt::format("the probe {} has measured nothing yet", probe->name));
+    else if (probe->table.rows.empty() || probe->table.column("step").front() != 0)
+      judgement.missing.push_back(fmt::format("the probe {} has no measurement of the start", probe->name));
   }
   if (!judgement.missing.empty()) return judgement;
   judgement.hypotheses = theorem->hypotheses(run);

@@ -65,10 +65,11 @@ Theorems& theorems();
 
 using TheoremChoices = Choices<std::unique_ptr<Theorem>()>;
 
-/// `probes`, and after them what `theorems` need beside, under names "theorem_TYPE" that no other probe has.
+/// `probes`, and after them what `theorems` need beside, each at its own steps, under names "theorem_TYPE" that
+/// no other probe has.
 ProbeChoices with_needs(const ProbeChoices& probes, const TheoremChoices& theorems);
 
-/// The first probe of the run that meets the request, or null pointer.
+/// Of the run's probes that meet the request the one with the most measurements, or null pointer.
 const RecordedProbe* find_probe(const RecordedRun& run, const ProbeRequest& request);
 
 /// One theorem held against one run.

@@ -5,23 +5,30 @@
 namespace plumb {
 namespace {
 
-struct Outputs {
+struct Found {
   double loss_sum = 0;
-  Tensor values;  // (n, c)
+  Tensor hits;        // (n) bool: right by the targets; undefined where accuracy is
+  Tensor clean_hits;  // (n) bool: right by the clean targets, where those were given
 };
 
-Outputs predict(Network& network, const Examples& examples, const TrainingData& data, const Loss& loss,
-                int64_t chunk) {
-  std::vector<Tensor> values;
+/// `clean`: targets before randomization; undefined: they are the same.
+Found examine(Network& network, const Examples& examples, const Tensor& clean, const TrainingData& data,
+              const Loss& loss, Decision decision, int64_t chunk) {
+  std::vector<Tensor> hits, clean_hits;
   Tensor total = at::zeros({}, examples.targets.options().dtype(at::kDouble));
   for (int64_t begin = 0; begin < examples.size(); begin += chunk) {
     const int64_t end = std::min(begin + chunk, examples.size());
-    const Tensor stored = examples.inputs.slice(0, begin, end);
-    const Tensor outputs = network.forward(data.evaluation_inputs(stored));
-    total += loss.sum(outputs, examples.targets.slice(0, begin, end)).to(at::kDouble);
-    values.push_back(outputs);
+    const Tensor outputs = network.forward(data.evaluation_inputs(examples.inputs.slice(0, begin, end)));
+    const Tensor targets = examples.targets.slice(0, begin, end);
+    total += loss.sum(outputs, targets).to(at::kDouble);
+    if (decision == Decision::none) continue;
+    hits.push_back(correct(decision, outputs, targets));
+    if (clean.defined()) clean_hits.push_back(correct(decision, outputs, clean.slice(0, begin, end)));
   }
-  return {total.item<double>(), at::cat(values)};
+  Found found{total.item<double>(), {}, {}};
+  if (!hits.empty()) found.hits = at::cat(hits);
+  if (!clean_hits.empty()) found.clean_hits = at::cat(clean_hits);
+  return found;
 }
 
 /// Mean of `hits` over the examples in `mask`; NaN when there are none.
@@ -50,24 +57,20 @@ Fit evaluate(Network& network, const TrainingData& data, const Loss& loss, int64
   const bool was_training = network.is_training();
   network.eval();
   Fit fit;
-  const Outputs train = predict(network, data.train, data, loss, chunk);
-  fit.train_loss = train.loss_sum * loss.scale(data.train.size());
   const Decision decision = decision_for(data.train.targets);
-  if (decision != Decision::none) {
-    const Tensor hits = correct(decision, train.values, data.train.targets);
+  const Found train = examine(network, data.train, data.clean_targets, data, loss, decision, chunk);
+  fit.train_loss = train.loss_sum * loss.scale(data.train.size());
+  if (train.hits.defined()) {
     const Tensor changed = targets_differ(data.train.targets, data.clean_targets);
-    fit.train_accuracy = mean_over(hits, at::ones_like(changed));
-    fit.clean_accuracy = mean_over(hits, changed.logical_not());
-    fit.memorization = mean_over(hits, changed);
-    fit.recovery = mean_over(correct(decision, train.values, data.clean_targets), changed);
+    fit.train_accuracy = mean_over(train.hits, at::ones_like(changed));
+    fit.clean_accuracy = mean_over(train.hits, changed.logical_not());
+    fit.memorization = mean_over(train.hits, changed);
+    fit.recovery = mean_over(train.clean_hits, changed);
   }
   if (data.test.size() > 0) {
-    const Outputs test = predict(network, data.test, data, loss, chunk);
+    const Found test = examine(network, data.test, {}, data, loss, decision, chunk);
     fit.test_loss = test.loss_sum * loss.scale(data.test.size());
-    if (decision != Decision::none) {
-      const Tensor hits = correct(decision, test.values, data.test.targets);
-      fit.test_accuracy = mean_over(hits, at::ones_like(hits));
-    }
+    if (test.hits.defined()) fit.test_accuracy = mean_over(test.hits, at::ones_like(test.hits));
   }
   network.train(was_training);
   return fit;
